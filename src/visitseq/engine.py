@@ -1,0 +1,25 @@
+"""How this project opens DuckDB: bounded memory, a stated number of threads, UTC."""
+
+from pathlib import Path
+
+import duckdb
+
+
+def connect(
+    *, threads: int = 1, memory_mb: int = 3000, scratch: Path | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory DuckDB that holds at most ``memory_mb`` megabytes of data.
+
+    What is more spills to the folder ``scratch``; without one it is an error. The rows that a
+    query with a total order gives do not depend on ``threads``.
+    """
+    connection = duckdb.connect(
+        config={
+            "threads": threads,
+            "memory_limit": f"{memory_mb}MB",
+            "temp_directory": "" if scratch is None else str(scratch),
+            "autoinstall_known_extensions": False,
+        }
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection

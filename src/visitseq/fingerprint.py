@@ -1,0 +1,90 @@
+"""A digest of the code that a function depends on, so that an edit reruns what it concerns.
+
+It covers the module and every module of this project that it imports, directly or not, as syntax
+trees without docstrings (comments and layout don't count), and the SQL and data files that stand
+in the folders of those modules.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+_ROOT = Path(__file__).parent
+_PACKAGE = _ROOT.name
+
+
+def code_digest(module: str) -> str:
+    """Digest of ``module`` (a dotted name in this package) and of all that it uses."""
+    digest = hashlib.sha256()
+    for path in sorted(_dependencies(_path_of(module))):
+        digest.update(path.relative_to(_ROOT).as_posix().encode())
+        digest.update(_content(path))
+    return digest.hexdigest()[:16]
+
+
+def _dependencies(path: Path) -> set[Path]:
+    """Files that the module at ``path`` uses, itself included."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += _imports(module)
+    folders = {module.parent / "sql" for module in found}
+    return found | {file for folder in folders for file in folder.glob("*.sql")}
+
+
+def _imports(path: Path) -> list[Path]:
+    """Modules of this package that the module at ``path`` imports, wherever it does so."""
+    names = []
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return [_path_of(name) for name in names if _is_ours(name)]
+
+
+def _is_ours(name: str) -> bool:
+    return name.partition(".")[0] == _PACKAGE and _candidate(name) is not None
+
+
+def _candidate(name: str) -> Path | None:
+    """File of a module or package of this project; None where ``name`` is something in one."""
+    base = _ROOT.joinpath(*name.split(".")[1:])
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _path_of(name: str) -> Path:
+    path = _candidate(name)
+    if path is None:
+        raise ModuleNotFoundError(f"{name} is no module of {_PACKAGE}")
+    return path
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _content(path: Path) -> bytes:
+    if path.suffix != ".py":
+        return path.read_bytes()
+    return ast.dump(ast.Module(list(_without_docstrings(_tree(path))), [])).encode()
+
+
+def _without_docstrings(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Statements of the module, the docstrings of it and of all that it defines left out."""
+    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, holders) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    yield from tree.body

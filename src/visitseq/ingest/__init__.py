@@ -1,0 +1,1 @@
+"""Stage 1: the records of a hospital as one table of events, every dropped row counted."""

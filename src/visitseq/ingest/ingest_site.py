@@ -1,0 +1,297 @@
+"""Read a site's OMOP records into one table of events, and account for every row.
+
+The records pass through the queries of ``sql/``, each over the views that the ones before it made::
+
+    <table>               typed columns of the site's table (``typed.py``)
+    checked_<table>       its rows with the reason for which a row is dropped (``checked.sql``)
+    known_person, known_death, known_period, known_visit     the rows that are kept, once each
+    clinical_event        coded events with their visit (``clinical_event.sql``)
+    event                 every event once, in a total order: events.parquet (``event.sql``)
+
+DuckDB runs them out of core: what exceeds the memory limit spills to a folder beside the output.
+"""
+
+import json
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from visitseq.engine import connect
+from visitseq.errors import UserError
+from visitseq.ingest.omop import EVENT_TABLES, tables_to_read
+from visitseq.ingest.typed import MARK, open_tables
+from visitseq.tables import CODES, OBSERVATION_PERIODS, PERSONS, write_parquet
+
+log = logging.getLogger(__name__)
+
+_ROW_GROUP = 122_880  # rows; small enough that a block of persons is found without a whole scan
+
+
+def ingest_site(
+    *,
+    name: str,
+    site: Mapping[str, Any],
+    folder: Path,
+    threads: int = 1,
+    memory_mb: int = 3000,
+) -> None:
+    """Read site ``name`` and write events, persons, observation periods, codes and a summary.
+
+    Parameters
+    ----------
+    name
+        The site's name, for messages.
+    site
+        Its filled section of the configuration: path, schema, domains, latest_date.
+    folder
+        Gets events.parquet, persons.parquet, observation_periods.parquet, codes.parquet (schemas
+        in ``visitseq.tables``) and summary.json: persons, visits, events, last_year, detached
+        and, for every clinical table read, rows read = kept + dropped, by reason.
+    threads, memory_mb
+        What the engine may use; the files do not depend on either.
+
+    Raises
+    ------
+    UserError
+        If the records cannot be read as OMOP CDM 5.3 or 5.4, naming table and column.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix=".spill_") as scratch,
+        connect(threads=threads, memory_mb=memory_mb, scratch=Path(scratch)) as connection,
+    ):
+        found = _open(connection, name, site)
+        try:
+            summary = _run(connection, found, site, folder)
+        except duckdb.Error as error:
+            raise _explain(name, site, error) from error
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    log.info(
+        "site %s: %d persons, %d visits, %d events",
+        name,
+        summary["persons"],
+        summary["visits"],
+        summary["events"],
+    )
+
+
+def _open(connection: duckdb.DuckDBPyConnection, name: str, site: Mapping[str, Any]) -> list[str]:
+    domains = list(site["domains"])
+    found = open_tables(connection, name, Path(site["path"]), site.get("schema", "main"), domains)
+    absent = [table for table in tables_to_read(domains) if table not in found]
+    log.info("site %s: tables read: %s", name, ", ".join(found))
+    log.info("site %s: tables absent: %s", name, ", ".join(absent) or "none")
+    return found
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection,
+    found: list[str],
+    site: Mapping[str, Any],
+    folder: Path,
+) -> dict[str, Any]:
+    """Run the queries in order; return what summary.json holds."""
+    latest = site.get("latest_date")
+    connection.execute(
+        "CREATE TEMP TABLE setting AS SELECT CAST($latest AS DATE) AS latest_date",
+        {"latest": latest},
+    )
+    rows: dict[str, Counter[str]] = {}
+    _know_care_sites(connection, rows)
+    _know_persons(connection, rows)
+    _know_deaths(connection, rows)
+    _know_periods(connection, rows)
+    _know_visits(connection, rows)
+    detached = _code_events(connection, rows, [t for t in found if t in EVENT_TABLES.values()])
+    _write_events(connection, folder / "events.parquet")
+    _count_duplicates(connection, rows)
+    _write_tables(connection, folder)
+    return {
+        "persons": _count(connection, "known_person"),
+        "visits": _count(connection, "known_visit"),
+        "events": _count(connection, "event"),
+        "last_year": _last_year(connection),
+        "detached": detached,
+        "tables": {
+            table: _account(rows[table])
+            for table in tables_to_read(site["domains"])
+            if table in found and table in rows
+        },
+    }
+
+
+def _sql(name: str) -> str:
+    return files("visitseq.ingest").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
+
+
+def _checked(*tables: str) -> str:
+    """Query that gives the rows of ``tables`` with the reason for which each is dropped."""
+    dated = "\nUNION ALL BY NAME\n".join(_sql(table) for table in tables)
+    return f"WITH dated AS (\n{dated}\n)\n{_sql('checked')}"
+
+
+def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
+
+
+def _reasons(connection: duckdb.DuckDBPyConnection, relation: str) -> Counter[str]:
+    """Count the rows of ``relation`` by reason; rows without one are 'kept'."""
+    counted = connection.execute(
+        f"SELECT coalesce(reason, 'kept'), count(*) FROM {relation} GROUP BY ALL"
+    ).fetchall()
+    return Counter(dict(counted))
+
+
+def _drop_duplicates(count: Counter[str], unique: int) -> None:
+    """Call ``duplicate`` what of the kept rows is not among the ``unique`` ones."""
+    count["duplicate"] += count["kept"] - unique
+    count["kept"] = unique
+
+
+def _know_care_sites(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
+    connection.execute(f"CREATE TEMP TABLE checked_care_site AS {_sql('care_site')}")
+    rows["care_site"] = _reasons(connection, "checked_care_site")
+
+
+def _know_persons(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
+    connection.execute(f"CREATE TEMP TABLE checked_person AS {_sql('person')}")
+    connection.execute(
+        "CREATE TEMP TABLE known_person AS SELECT * FROM checked_person WHERE reason IS NULL"
+    )
+    rows["person"] = _reasons(connection, "checked_person")
+
+
+def _know_deaths(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
+    """Make known_death: a person dies once, on the first day recorded."""
+    # A death is checked before any is known: none can come after itself.
+    connection.execute(
+        "CREATE TEMP TABLE known_death (person_id BIGINT, death_date DATE, death_time TIMESTAMP)"
+    )
+    connection.execute(f"CREATE TEMP TABLE checked_death AS {_checked('death')}")
+    connection.execute(
+        "INSERT INTO known_death SELECT person_id, min(day), min(time) FROM checked_death "
+        "WHERE reason IS NULL GROUP BY person_id"
+    )
+    rows["death"] = _reasons(connection, "checked_death")
+    _drop_duplicates(rows["death"], _count(connection, "known_death"))
+
+
+def _know_periods(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
+    connection.execute(f"CREATE TEMP TABLE checked_period AS {_checked('observation_period')}")
+    connection.execute(f"CREATE TEMP TABLE known_period AS {_sql('known_period')}")
+    rows["observation_period"] = _reasons(connection, "checked_period")
+    unique = _count(
+        connection,
+        "(SELECT DISTINCT person_id, day, end_date FROM checked_period WHERE reason IS NULL)",
+    )
+    _drop_duplicates(rows["observation_period"], unique)
+
+
+def _know_visits(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
+    connection.execute(f"CREATE TEMP VIEW checked_visit AS {_checked('visit_occurrence')}")
+    connection.execute(f"CREATE TEMP TABLE known_visit AS {_sql('known_visit')}")
+    connection.execute(
+        "CREATE TEMP TABLE visit_span AS "
+        "SELECT person_id, visit_id, min(day) AS first_day, max(coalesce(end_day, day)) "
+        "AS last_day FROM known_visit WHERE visit_id IS NOT NULL GROUP BY person_id, visit_id"
+    )
+    rows["visit_occurrence"] = _reasons(connection, "checked_visit")
+    _drop_duplicates(rows["visit_occurrence"], _count(connection, "known_visit"))
+
+
+def _code_events(
+    connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]], tables: list[str]
+) -> int:
+    """Make the view clinical_event and count its rows; return how many are detached."""
+    connection.execute(f"CREATE TEMP TABLE known_concept AS {_sql('known_concept')}")
+    connection.execute(f"CREATE TEMP VIEW checked_event AS {_checked(*tables)}")
+    connection.execute(f"CREATE TEMP VIEW clinical_event AS {_sql('clinical_event')}")
+    counted = connection.execute(
+        "SELECT table_name, coalesce(reason, 'kept'), count(*), "
+        "count(*) FILTER (WHERE detached AND reason IS NULL) FROM clinical_event GROUP BY ALL"
+    ).fetchall()
+    for table in tables:
+        rows[table] = Counter({reason: n for name, reason, n, _ in counted if name == table})
+    return sum(detached for *_, detached in counted)
+
+
+def _write_events(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    connection.execute(f"CREATE TEMP VIEW visit_event AS {_sql('visit_event')}")
+    connection.execute(
+        "CREATE TEMP VIEW coded AS "
+        "SELECT subject_id, time, code, numeric_value, visit_id, source_code "
+        "FROM clinical_event WHERE reason IS NULL UNION ALL BY NAME SELECT * FROM visit_event"
+    )
+    connection.execute(
+        f"COPY ({_sql('event')}) TO '{_escaped(path)}' "
+        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
+    )
+    connection.execute(f"CREATE TEMP VIEW event AS SELECT * FROM read_parquet('{_escaped(path)}')")
+
+
+def _count_duplicates(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
+    """Find how many events of each table are left now that every event stands once."""
+    written = dict(
+        connection.execute(
+            "SELECT split_part(code, '/', 1), count(*) FROM event GROUP BY ALL"
+        ).fetchall()
+    )
+    for domain, table in EVENT_TABLES.items():
+        if table in rows:
+            _drop_duplicates(rows[table], written.get(domain, 0))
+
+
+def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    tables = {
+        "persons": (_sql("persons"), PERSONS),
+        "observation_periods": ("SELECT * FROM known_period", OBSERVATION_PERIODS),
+        "codes": (_sql("codes"), CODES),
+    }
+    for name, (query, schema) in tables.items():
+        table = connection.sql(query).to_arrow_table()
+        write_parquet(table.select(schema.names).cast(schema), folder / f"{name}.parquet")
+
+
+def _last_year(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Year of the last visit start or clinical event, null where there is none."""
+    found = connection.execute(
+        "SELECT year(max(time)) FROM event WHERE split_part(code, '/', 1) NOT IN "
+        "('MEDS_BIRTH', 'MEDS_DEATH', 'sex', 'visit_end')"
+    ).fetchall()[0][0]
+    return None if found is None else int(found)
+
+
+def _account(count: Counter[str]) -> dict[str, Any]:
+    dropped = {reason: n for reason, n in sorted(count.items()) if reason != "kept" and n}
+    return {"read": count.total(), "kept": count["kept"], "dropped": dropped}
+
+
+def _explain(name: str, site: Mapping[str, Any], error: duckdb.Error) -> Exception:
+    """Turn an engine's error about the records into a UserError that shows no record.
+
+    The engine's own words may hold a row of the file, so they are not passed on.
+    """
+    message = str(error)
+    if MARK in message:
+        found = message.split(MARK, 1)[1].splitlines()[0]
+        return UserError(
+            f"Site {name}: {found}. Mend the export of that column; an empty cell or NULL stands "
+            "for what is unknown."
+        )
+    if isinstance(error, duckdb.IOException | duckdb.InvalidInputException):
+        return UserError(
+            f"Site {name}: a file of {site['path']} broke off or is malformed while it was read "
+            f"({type(error).__name__}). Check that every file is complete and each row has as "
+            "many fields as its header."
+        )
+    return error
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,253 @@
+"""Typed views of a site's tables: each column cast to what OMOP says it is.
+
+Sites store ids as integers, floats (an integer column with gaps that went through pandas) or text,
+and dates as dates, timestamps, ISO text or YYYYMMDD integers. Each column becomes an SQL
+expression that casts what it finds, and raises for what cannot be what it should be: text that is
+no integer in an id column, text that has no date's form in a date column. A date of the right
+form that does not exist (2015-02-30, 0000-00-00) is null.
+
+Ids are never rounded: text is cast digit by digit, a float must be a whole number below 2^53.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from visitseq.errors import UserError
+from visitseq.ingest.files import (
+    TableFiles,
+    check_required,
+    find_tables,
+    is_database,
+    read_header,
+)
+from visitseq.ingest.omop import TABLES, Kind, OmopTable, tables_to_read
+
+_BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
+_INTEGER = r"[+-]?[0-9]+(\.0*)?"
+_DAY_DIGITS = r"[0-9]{8}(\.0)?"
+_ISO_DAY = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+_ISO_START = rf"{_ISO_DAY}([ T].*)?"
+_CLOCK = r"[ T]+([0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)"
+_SQL_TYPES: dict[Kind, str] = {
+    "id": "BIGINT",
+    "date": "DATE",
+    "datetime": "TIMESTAMP",
+    "text": "VARCHAR",
+    "number": "FLOAT",
+}
+#: Marks, in a DuckDB error, a message that this module wrote.
+MARK = "visitseq: "
+
+
+def open_tables(
+    connection: duckdb.DuckDBPyConnection, name: str, path: Path, schema: str, domains: list[str]
+) -> list[str]:
+    """Make a typed view of each table that site ``name`` has, and an empty one of each other.
+
+    Returns
+    -------
+    list of str
+        The tables found.
+
+    Raises
+    ------
+    UserError
+        If a table lacks a required column or cannot be opened; see also ``find_tables``.
+    """
+    tables = tables_to_read(domains)
+    if is_database(path):
+        relations = _attach(connection, name, path, schema, tables)
+    else:
+        files = find_tables(name, path, tables)
+        relations = {table: _scan(name, table, found) for table, found in files.items()}
+    for table in tables:
+        if table in relations:
+            _create_view(connection, name, table, relations[table])
+        else:
+            _create_null_view(connection, table, "WHERE FALSE")
+    return list(relations)
+
+
+def _scan(name: str, table: str, files: TableFiles) -> str:
+    if files.format == "parquet":
+        listed = ", ".join(_quote(str(path)) for path in files.paths)
+        return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    parts = [f"SELECT * FROM {_scan_csv(name, table, path)}" for path in files.paths]
+    return f"({' UNION ALL BY NAME '.join(parts)})"
+
+
+def _scan_csv(name: str, table: str, path: Path) -> str:
+    """Relation over one CSV file, every column as text; nothing about the file is guessed."""
+    try:
+        header = read_header(path)
+    except (OSError, EOFError) as error:
+        raise UserError(
+            f"Site {name}, table {table}: the first line of {path.name} cannot be read. Is the "
+            "file complete?"
+        ) from error
+    columns = ", ".join(f"{_quote(column)}: 'VARCHAR'" for column in header.columns)
+    quote = _quote(header.quote)
+    return (
+        f"read_csv({_quote(str(path))}, columns = {{{columns}}}, header = true, "
+        f"auto_detect = false, delim = {_quote(header.delimiter)}, quote = {quote}, "
+        f"escape = {quote})"
+    )
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection, name: str, path: Path, schema: str, tables: list[str]
+) -> dict[str, str]:
+    try:
+        connection.execute(f"ATTACH {_quote(str(path))} AS site (READ_ONLY)")
+    except duckdb.Error as error:
+        raise UserError(
+            f"Site {name}: {path} cannot be opened as a DuckDB database. Is it complete, and "
+            "written by a DuckDB that is not newer than this one?"
+        ) from error
+    rows = connection.execute(
+        "SELECT table_schema, table_name FROM information_schema.tables "
+        "WHERE table_catalog = 'site' ORDER BY ALL"
+    ).fetchall()
+    there = {table.lower(): table for found, table in rows if found.lower() == schema.lower()}
+    if rows and not there:
+        schemas = ", ".join(sorted({found for found, _ in rows}))
+        raise UserError(
+            f"Site {name}: {path} has no table in schema {schema}; its schemas are {schemas}. "
+            f"Set sites/{name}/schema."
+        )
+    found = {table: there[table] for table in tables if table in there}
+    check_required(name, f"{path} (schema {schema})", list(found), tables)
+    return {
+        table: f"site.{_identifier(schema)}.{_identifier(original)}"
+        for table, original in found.items()
+    }
+
+
+def _create_view(
+    connection: duckdb.DuckDBPyConnection, name: str, table: str, relation: str
+) -> None:
+    try:
+        described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    except duckdb.Error as error:
+        raise UserError(
+            f"Site {name}, table {table}: it cannot be opened as what its name says it is (CSV, "
+            "Parquet or a database table). Is the file complete? Copy or export it again."
+        ) from error
+    there = {row[0].lower(): (row[0], row[1]) for row in described}
+    spec = TABLES[table]
+    if _has_lost_header(connection, relation, list(there)):
+        _create_null_view(connection, table, f"FROM {relation}")
+        return
+    missing = [column for column in spec.required if column not in there]
+    if missing:
+        raise UserError(
+            f"Site {name}, table {table}: required column {', '.join(missing)} is missing. Found "
+            f"the columns {', '.join(sorted(there))}. Rename or export it as OMOP CDM 5.3 or 5.4 "
+            "has it."
+        )
+    columns = [
+        f"{_column(table, column, kind, there)} AS {column}"
+        for column, kind in spec.columns.items()
+    ]
+    connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {', '.join(columns)} FROM {relation}")
+
+
+def _has_lost_header(
+    connection: duckdb.DuckDBPyConnection, relation: str, columns: list[str]
+) -> bool:
+    """Whether this is an empty table that was imported with its header as its one row.
+
+    Some databases hold such tables (columns column0, column1, …); the row counts as one of nulls.
+    """
+    if not all(re.fullmatch("column[0-9]+", column) for column in columns):
+        return False
+    return len(connection.execute(f"SELECT 1 FROM {relation} LIMIT 2").fetchall()) == 1
+
+
+def _create_null_view(connection: duckdb.DuckDBPyConnection, table: str, source: str) -> None:
+    spec: OmopTable = TABLES[table]
+    nulls = [f"CAST(NULL AS {_SQL_TYPES[kind]}) AS {name}" for name, kind in spec.columns.items()]
+    connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {', '.join(nulls)} {source}")
+
+
+def _column(table: str, column: str, kind: Kind, there: Mapping[str, tuple[str, str]]) -> str:
+    if column not in there:
+        return f"CAST(NULL AS {_SQL_TYPES[kind]})"
+    original, found_type = there[column]
+    value = _identifier(original)
+    place = f"{table}.{column}"
+    if kind == "id":
+        return _as_id(value, found_type, place)
+    if kind == "date":
+        return f"CAST({_as_time(value, found_type, place)} AS DATE)"
+    if kind == "datetime":
+        return _as_time(value, found_type, place)
+    if kind == "text":
+        return f"nullif(trim(CAST({value} AS VARCHAR), {_BLANKS}), '')"
+    number = f"TRY_CAST({value} AS FLOAT)"
+    return f"CASE WHEN NOT isnan({number}) THEN {number} END"
+
+
+def _as_id(value: str, found_type: str, place: str) -> str:
+    """Cast to a signed 64-bit integer, exactly."""
+    if found_type in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT"):
+        return f"CAST({value} AS BIGINT)"
+    wrong = _raise(f"{place} holds a value that is no 64-bit integer")
+    if found_type in ("FLOAT", "DOUBLE"):
+        return (
+            f"CASE WHEN {value} IS NULL OR isnan({value}) THEN NULL "
+            f"WHEN {value} = trunc({value}) AND abs({value}) < 9007199254740992 "
+            f"THEN CAST({value} AS BIGINT) ELSE {wrong} END"
+        )
+    # Everything else by way of its text, which no cast rounds; most of it is written as the
+    # integer would be, and needs no pattern.
+    text = f"trim(CAST({value} AS VARCHAR), {_BLANKS})"
+    whole = f"TRY_CAST({text} AS BIGINT)"
+    return (
+        f"CASE WHEN {value} IS NULL OR {text} = '' THEN NULL "
+        f"WHEN CAST({whole} AS VARCHAR) = {text} THEN {whole} "
+        f"WHEN regexp_full_match({text}, '{_INTEGER}') "
+        f"THEN coalesce(TRY_CAST(split_part({text}, '.', 1) AS BIGINT), {wrong}) "
+        f"ELSE {wrong} END"
+    )
+
+
+def _as_time(value: str, found_type: str, place: str) -> str:
+    """Cast to a timestamp; what is only a date is its midnight."""
+    if found_type == "DATE" or found_type.startswith("TIMESTAMP"):
+        return f"CAST({value} AS TIMESTAMP)"
+    wrong = _raise(f"{place} holds a value that is neither an ISO date (2010-12-31) nor YYYYMMDD")
+    text = f"trim(CAST({value} AS VARCHAR), {_BLANKS})"
+    digits = f"{text}[1:4] || '-' || {text}[5:6] || '-' || {text}[7:8]"
+    day = f"regexp_extract({text}, '{_ISO_DAY}')"
+    # The clock as it was written down at the site: an offset from UTC is left out.
+    clock = f"regexp_extract({text}, '{_CLOCK}', 1)"
+    seconds = f"CASE WHEN length({clock}) < 6 THEN {clock} || ':00' ELSE {clock} END"
+    iso = (
+        f"coalesce(TRY_CAST({day} || ' ' || {seconds} AS TIMESTAMP), TRY_CAST({day} AS TIMESTAMP))"
+    )
+    # A day, or a day and a time to the second, in the usual form needs no pattern.
+    to_the_second = f"(length({text}) = 19 AND {text}[17] = ':')"
+    usual = f"{text}[5] = '-' AND (length({text}) = 10 OR {to_the_second})"
+    return (
+        f"CASE WHEN {value} IS NULL OR {text} IN ('', '0', '0.0') THEN NULL "
+        f"WHEN {usual} AND TRY_CAST({text} AS TIMESTAMP) IS NOT NULL "
+        f"THEN TRY_CAST({text} AS TIMESTAMP) "
+        f"WHEN regexp_full_match({text}, '{_DAY_DIGITS}') THEN TRY_CAST({digits} AS TIMESTAMP) "
+        f"WHEN regexp_full_match({text}, '{_ISO_START}') THEN {iso} ELSE {wrong} END"
+    )
+
+
+def _raise(message: str) -> str:
+    return f"error({_quote(MARK + message)})"
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

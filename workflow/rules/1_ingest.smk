@@ -1,0 +1,90 @@
+# Records in, one table of events out.
+#
+#   simulate_site   a simulated hospital as an OMOP CDM
+#   ingest_site     OMOP CDM -> events, persons, observation periods, codes, summary
+
+OMOP_TABLES = [
+    "person",
+    "observation_period",
+    "visit_occurrence",
+    "condition_occurrence",
+    "drug_exposure",
+    "procedure_occurrence",
+    "measurement",
+    "observation",
+    "death",
+    "care_site",
+    "concept",
+    "concept_ancestor",
+]
+
+
+def is_simulated(site):
+    return config["sites"][site]["source"] == "simulated"
+
+
+def records_of(wildcards):
+    """The files that a site's ingest reads."""
+    if is_simulated(wildcards.site):
+        return expand(
+            "results/1_ingest/{site}/omop/{table}.parquet",
+            site=wildcards.site,
+            table=OMOP_TABLES,
+        )
+    return SITE_INPUTS.get(wildcards.site, [])
+
+
+def place_of(wildcards):
+    """The folder or database that holds a site's records."""
+    if is_simulated(wildcards.site):
+        return f"results/1_ingest/{wildcards.site}/omop"
+    return config["sites"][wildcards.site]["path"]
+
+
+rule simulate_site:
+    output:
+        expand("results/1_ingest/{{site}}/omop/{table}.parquet", table=OMOP_TABLES),
+        truth="results/1_ingest/{site}/truth.parquet",
+    log:
+        "results/logs/simulate_site/{site}.log",
+    benchmark:
+        "results/benchmarks/simulate_site/{site}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        site=lookup("sites/{site}", within=config),
+        code=fingerprint("simulate.simulate_site"),
+    script:
+        "../scripts/simulate_site.py"
+
+
+rule ingest_site:
+    input:
+        records_of,
+    output:
+        events="results/1_ingest/{site}/events.parquet",
+        persons="results/1_ingest/{site}/persons.parquet",
+        observation_periods="results/1_ingest/{site}/observation_periods.parquet",
+        codes="results/1_ingest/{site}/codes.parquet",
+        summary="results/1_ingest/{site}/summary.json",
+    log:
+        "results/logs/ingest_site/{site}.log",
+    benchmark:
+        "results/benchmarks/ingest_site/{site}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+    params:
+        site=lookup("sites/{site}", within=config),
+        path=place_of,
+        code=fingerprint("ingest.ingest_site"),
+    script:
+        "../scripts/ingest_site.py"
+
+
+rule ingest:
+    input:
+        grid("results/1_ingest/{site}/summary.json"),

@@ -1,0 +1,38 @@
+# A cohort and its site's events in; the visits of each window as sparse one-hot sequences out.
+#
+#   encode_visits   windows, visits, vocabulary -> visits.arrow, vocabulary.parquet
+
+
+def cohort_of(wildcards):
+    return config["tasks"][wildcards.task]["cohort"]
+
+
+rule encode_visits:
+    input:
+        cohort=lambda wildcards: f"results/2_cohort/{wildcards.site}/{cohort_of(wildcards)}/cohort.parquet",
+        phenotype=lambda wildcards: PHENOTYPE_FILES[cohort_of(wildcards)],
+        events="results/1_ingest/{site}/events.parquet",
+        codes="results/1_ingest/{site}/codes.parquet",
+    output:
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+    log:
+        "results/logs/encode_visits/{site}/{task}/{encoding}.log",
+    benchmark:
+        "results/benchmarks/encode_visits/{site}/{task}/{encoding}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        task=lookup("tasks/{task}", within=config),
+        encoding=lookup("encodings/{encoding}", within=config),
+        seed=RUN["seed"],
+        parts=RUN["parts"],
+        code=fingerprint("encode.encode_visits"),
+    script:
+        "../scripts/encode_visits.py"
+
+
+rule encode:
+    input:
+        grid("results/3_encode/{site}/{task}/{encoding}/visits.arrow"),

@@ -1,0 +1,108 @@
+# The configuration, checked and filled; the wildcards' names; the target lists. No rules.
+import os
+import sys
+
+import yaml
+from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import WorkflowError
+
+SRC = f"{workflow.basedir}/src"
+PHENOTYPES = f"{workflow.basedir}/workflow/phenotypes"
+sys.path.insert(0, SRC)
+os.environ["PYTHONPATH"] = os.pathsep.join([SRC, os.environ.get("PYTHONPATH", "")]).strip(":")
+
+from visitseq.config import fill_config, merge_config
+from visitseq.errors import UserError
+from visitseq.fingerprint import code_digest
+from visitseq.ingest.files import list_inputs
+
+
+def fill(overlay):
+    """The default configuration with `overlay` laid over it, checked and filled."""
+    default = load_configfile(f"{workflow.basedir}/config.yaml")
+    schema = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
+    return fill_config(merge_config(default, overlay), schema)
+
+
+def site_inputs():
+    """The files that the ingest of each site of the study reads, found now."""
+    omop = {name: config["sites"][name] for name in RUN["sites"]}
+    return {
+        name: [str(path) for path in list_inputs(name, site)]
+        for name, site in omop.items()
+        if site["source"] == "omop"
+    }
+
+
+def phenotype_file(cohort):
+    """The phenotype file of a cohort: a name in workflow/phenotypes, or a path."""
+    name = config["cohorts"][cohort]["phenotype"]
+    shipped = f"{PHENOTYPES}/{name}.yaml"
+    if os.path.isfile(shipped) or os.path.isfile(name):
+        return shipped if os.path.isfile(shipped) else name
+    known = sorted(file.stem for file in Path(PHENOTYPES).glob("*.yaml"))
+    raise UserError(
+        f"Configuration, cohorts/{cohort}/phenotype: {name} does not exist. It is the name of a "
+        f"file in workflow/phenotypes ({', '.join(known)}) or the path of a phenotype file."
+    )
+
+
+try:
+    config = fill(workflow.config_settings.overwrite_config)
+    RUN = config["run"]
+    SITE_INPUTS = site_inputs()
+    PHENOTYPE_FILES = {cohort: phenotype_file(cohort) for cohort in config["cohorts"]}
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+BASELINES = [name for name, model in config["models"].items() if model["kind"] == "logistic"]
+NETWORKS = [name for name in config["models"] if name not in BASELINES]
+
+
+def either(names):
+    """A regular expression that matches one of `names`, or nothing at all."""
+    return "|".join(names) or "(?!)"
+
+
+def fingerprint(module):
+    """The digest of the library code behind a rule, as a parameter that an edit changes."""
+    return code_digest(f"visitseq.{module}")
+
+
+wildcard_constraints:
+    site=either(config["sites"]),
+    cohort=either(config["cohorts"]),
+    task=either(config["tasks"]),
+    encoding=either(config["encodings"]),
+    model=either(config["models"]),
+    fold=either(map(str, range(RUN["parts"]))),
+
+
+COHORTS = sorted({config["tasks"][task]["cohort"] for task in RUN["tasks"]})
+STUDY = "{site}/{task}/{encoding}/{model}/fold{fold}"
+
+
+def grid(pattern):
+    """`pattern` for every combination of what `run` names."""
+    named = {"site": "sites", "task": "tasks", "encoding": "encodings", "model": "models"}
+    chosen = {key: RUN[section] for key, section in named.items()}
+    return expand(pattern, fold=RUN["folds"], cohort=COHORTS, **chosen)
+
+
+FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort"]
+FIGURES = [
+    "results/7_figures/metrics.parquet",
+    "results/7_figures/table_metrics.csv",
+    "results/7_figures/table_cohort.csv",
+    *expand(
+        "results/7_figures/fig_{name}.{format}",
+        name=FIGURE_NAMES,
+        format=["svg", "pdf"],
+    ),
+]
+
+
+onstart:
+    os.makedirs("results", exist_ok=True)
+    with open("results/run_config.yaml", "w", encoding="utf-8") as file:
+        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)

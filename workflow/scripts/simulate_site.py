@@ -1,0 +1,14 @@
+"""Run the rule simulate_site: see visitseq's function of its name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visitseq.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    from visitseq.simulate.simulate_site import simulate_site
+
+    simulate_site(snakemake.params.site, Path(snakemake.output.truth).parent)
