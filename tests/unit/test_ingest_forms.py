@@ -1,6 +1,7 @@
 """The same records give the same events in whatever form a site keeps them."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def tab_delimited(folder: Path) -> Path:
     return folder
 
 
-FORMS = {
+FORMS: dict[str, Callable[[Path], Path]] = {
     "csv": lambda path: write_folder(path, TABLES),
     "tab": tab_delimited,
     "parts": split_files,
@@ -145,7 +146,7 @@ def test_null_rows_and_header_only_tables_do_no_harm(tmp_path: Path) -> None:
     assert summary["tables"]["death"] == {"read": 1, "kept": 0, "dropped": {"unknown_person": 1}}
 
 
-def expect_error(tmp_path: Path, folder: Path, match: str, **site: object) -> str:
+def expect_error(tmp_path: Path, folder: Path, match: str, **site: Any) -> str:
     with pytest.raises(UserError, match=match) as caught:
         ingest(folder, tmp_path / "out", **site)
     assert "\n" not in str(caught.value)

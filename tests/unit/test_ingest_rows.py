@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -12,7 +13,7 @@ from visitseq.errors import UserError
 from visitseq.tables import CODES, EVENTS, OBSERVATION_PERIODS, PERSONS
 
 
-def read(tmp_path: Path, tables: Tables, **site: object) -> tuple[list[Row], Row]:
+def read(tmp_path: Path, tables: Tables, **site: Any) -> tuple[list[Row], Row]:
     return ingest(write_folder(tmp_path / "omop", tables), tmp_path / "out", **site)
 
 
