@@ -1,13 +1,12 @@
 """A digest of the code that a function depends on, so that an edit reruns what it concerns.
 
 It covers the module and every module of this project that it imports, directly or not, as syntax
-trees without docstrings (comments and layout don't count), and the SQL and data files that stand
-in the folders of those modules.
+trees without docstrings (comments and layout don't count), and the files that they read: a module
+that names ``sql/`` reads the SQL beside it, one that names ``visitseq.data`` the package's data.
 """
 
 import ast
 import hashlib
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -33,8 +32,16 @@ def _dependencies(path: Path) -> set[Path]:
         if module not in found:
             found.add(module)
             waiting += _imports(module)
-    folders = {module.parent / "sql" for module in found}
-    return found | {file for folder in folders for file in folder.glob("*.sql")}
+    return found.union(*(_files_read(module) for module in found))
+
+
+def _files_read(path: Path) -> set[Path]:
+    """SQL and data files that the module at ``path`` names."""
+    constants = [node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant)]
+    named = " ".join(value for value in constants if isinstance(value, str))
+    sql = path.parent.glob("sql/*.sql") if "sql/" in named else []
+    data = _ROOT.glob("data/*") if f"{_PACKAGE}.data" in named else []
+    return {file for file in (*sql, *data) if file.is_file()}
 
 
 def _imports(path: Path) -> list[Path]:
@@ -71,20 +78,14 @@ def _path_of(name: str) -> Path:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def _content(path: Path) -> bytes:
-    if path.suffix != ".py":
-        return path.read_bytes()
-    return ast.dump(ast.Module(list(_without_docstrings(_tree(path))), [])).encode()
-
-
-def _without_docstrings(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Statements of the module, the docstrings of it and of all that it defines left out."""
+    """Syntax tree of a module, without the docstrings of it and of all that it defines."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(tree):
         if isinstance(node, holders) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    yield from tree.body
+    return tree
+
+
+def _content(path: Path) -> bytes:
+    return ast.dump(_tree(path)).encode() if path.suffix == ".py" else path.read_bytes()

@@ -23,9 +23,10 @@ def job(log_file: str) -> Iterator[None]:
         logging.FileHandler(log_file, mode="w", encoding="utf-8"),
         logging.StreamHandler(sys.stderr),
     ]
-    logging.basicConfig(level=logging.INFO, format=_FORMAT, handlers=handlers, force=True)
+    logging.basicConfig(level=logging.WARNING, format=_FORMAT, handlers=handlers, force=True)
     logging.captureWarnings(True)
     log = logging.getLogger("visitseq")
+    log.setLevel(logging.INFO)
     try:
         yield
     except UserError as error:

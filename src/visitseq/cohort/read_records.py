@@ -1,0 +1,182 @@
+"""From the tables of stage 1 to the arrays of :class:`visitseq.cohort.records.Records`.
+
+The visits are merged and searched for qualifying codes by SQL, a block of persons at a time; what
+is kept of them is the first day of each.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from visitseq.cohort.care_sites import commonest_sites
+from visitseq.cohort.day_lists import NEVER, DayLists, Ints
+from visitseq.cohort.parts import assign_parts
+from visitseq.cohort.phenotype import IS_QUALIFYING, Phenotype, register_phenotype
+from visitseq.cohort.qualifying_runs import first_runs
+from visitseq.cohort.records import UNKNOWN, Records, fixed_sites
+from visitseq.cohort.visits import visit_blocks
+from visitseq.cohort.windows import months_to_days
+from visitseq.engine import connect
+
+logger = logging.getLogger(__name__)
+
+_VISIT_DAYS = f"""
+SELECT
+    subject_id,
+    date_diff('day', DATE '1970-01-01', CAST(min(start) AS DATE)) AS day,
+    bool_or({IS_QUALIFYING}) AS qualifies
+FROM visit_event
+GROUP BY subject_id, visit
+ORDER BY subject_id, visit
+"""
+
+_SITE_DAYS = """
+SELECT
+    subject_id,
+    date_diff('day', DATE '1970-01-01', CAST(time AS DATE)) AS day,
+    CAST(split_part(code, '/', 2) AS BIGINT) AS site,
+    count(*) AS visits
+FROM read_parquet($events)
+WHERE starts_with(code, 'care_site/') AND time IS NOT NULL
+GROUP BY ALL
+ORDER BY subject_id, day, site
+"""
+
+
+def read_records(
+    *,
+    events: Path,
+    persons: Path,
+    observation_periods: Path,
+    codes: Path,
+    phenotype: Phenotype,
+    qualifying_encounters: int,
+    qualifying_months: float,
+    care_sites: bool,
+    seed: int,
+    parts: int,
+) -> Records:
+    """Read a site's persons with their visits, qualifying runs, observed time and care sites.
+
+    Parameters
+    ----------
+    events, persons, observation_periods, codes
+        The tables of stage 1. Where the site has no observation periods, a person counts as
+        observed from the first event on.
+    phenotype
+        What a qualifying code is.
+    qualifying_encounters, qualifying_months
+        How many visits make a qualifying run, and within which time.
+    care_sites
+        Whether care sites are needed; otherwise they are not read.
+    seed, parts
+        The seed of the run and the number of parts of the site.
+    """
+    table = pq.read_table(persons).sort_by("subject_id")
+    subject_id = _integers(table["subject_id"])
+    rows, days, qualifies = _visit_days(events, subject_id, pq.read_table(codes), phenotype)
+    period_starts, period_ends = _observed(observation_periods, table, subject_id)
+    site_changes, sites = _sites(events, table, subject_id) if care_sites else _no_sites(subject_id)
+    every, within_days = 1, months_to_days(qualifying_months)
+    qualifying = (rows[qualifies], days[qualifies])
+    return Records(
+        subject_id=subject_id,
+        part=assign_parts(subject_id, seed, parts),
+        sex=_integers(table["sex"], UNKNOWN),
+        birth=_days(table["birth_date"], NEVER),
+        death=_days(table["death_date"], NEVER),
+        first_qualifying=first_runs(*qualifying, every, 0, len(subject_id)),
+        run_start=first_runs(*qualifying, qualifying_encounters, within_days, len(subject_id)),
+        visits=DayLists.from_pairs(rows, days, len(subject_id)),
+        period_starts=period_starts,
+        period_ends=period_ends,
+        site_changes=site_changes,
+        sites=sites,
+    )
+
+
+def _visit_days(
+    events: Path, subject_id: Ints, codes: pa.Table, phenotype: Phenotype
+) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
+    """Person (row), first day, and whether it holds a qualifying code, of every visit in order."""
+    blocks, open_ended = [], 0
+    for block in visit_blocks(events):
+        register_phenotype(block.connection, phenotype, codes)
+        blocks.append(block.connection.execute(_VISIT_DAYS).fetchnumpy())
+        open_ended += block.open_ended
+    empty = {"subject_id": np.array([], np.int64), "day": np.array([], np.int64)}
+    blocks.append({**empty, "qualifies": np.array([], bool)})
+    subjects, days, qualifies = (
+        np.concatenate([np.asarray(block[column]) for block in blocks])
+        for column in ("subject_id", "day", "qualifies")
+    )
+    logger.info(
+        "%d visits, %d of them with a qualifying code; %d open-ended visit ids grouped nothing",
+        len(days),
+        qualifies.sum(),
+        open_ended,
+    )
+    return _rows_of(subjects, subject_id), days.astype(np.int64), qualifies.astype(bool)
+
+
+def _observed(path: Path, persons: pa.Table, subject_id: Ints) -> tuple[DayLists, Ints]:
+    """First days of each person's observation periods, and the last day of each."""
+    periods = pq.read_table(path).sort_by([("subject_id", "ascending"), ("start", "ascending")])
+    if len(periods):
+        rows = _rows_of(_integers(periods["subject_id"]), subject_id)
+        starts, ends = _days(periods["start"]), _days(periods["end"])
+    else:
+        logger.info("the site has no observation periods: observed from the first event on")
+        first = _days(persons["first_event"], NEVER)
+        rows = np.flatnonzero(first < NEVER)
+        starts, ends = first[rows], np.full(len(rows), NEVER, dtype=np.int64)
+    return DayLists.from_pairs(rows, starts, len(subject_id)), ends
+
+
+def _sites(events: Path, persons: pa.Table, subject_id: Ints) -> tuple[DayLists, Ints]:
+    """Days from which a person has a care site, and the sites: the own one, else the commonest."""
+    with connect() as connection:
+        found = connection.execute(_SITE_DAYS, {"events": str(events)}).fetchnumpy()
+    entries = [np.asarray(found[column], np.int64) for column in ("subject_id", "day", "site")]
+    own = _integers(persons["care_site"], UNKNOWN)
+    rows = _rows_of(entries[0], subject_id)
+    follow = own[rows] == UNKNOWN
+    visits = np.asarray(found["visits"], np.int64)[follow]
+    followed = commonest_sites(rows[follow], entries[1][follow], entries[2][follow], visits)
+    known = np.flatnonzero(own != UNKNOWN)
+    changes = zip(followed, fixed_sites(known, own[known]), strict=True)
+    row, day, site = (np.concatenate(pair) for pair in changes)
+    order = np.lexsort((day, row))
+    return DayLists.from_pairs(row[order], day[order], len(subject_id)), site[order]
+
+
+def _no_sites(subject_id: Ints) -> tuple[DayLists, Ints]:
+    nothing = np.array([], dtype=np.int64)
+    return DayLists.from_pairs(nothing, nothing, len(subject_id)), nothing
+
+
+def _rows_of(subjects: Ints, subject_id: Ints) -> Ints:
+    """Rows of ``subjects`` among the sorted ``subject_id``, all of which have to be there."""
+    subjects = np.asarray(subjects, dtype=np.int64)
+    rows = np.searchsorted(subject_id, subjects)
+    if not np.isin(subjects, subject_id).all():
+        raise ValueError("a table of stage 1 names persons that persons.parquet does not hold")
+    return rows
+
+
+def _integers(column: pa.ChunkedArray, missing: int | None = None) -> Ints:
+    filled = column if missing is None else column.cast(pa.int64()).fill_null(missing)
+    return np.asarray(filled.to_numpy(), dtype=np.int64)
+
+
+def _days(column: pa.ChunkedArray, missing: int | None = None) -> Ints:
+    """Days since 1970-01-01 of dates or times; ``missing`` stands for null."""
+    days = column.to_numpy().astype("datetime64[D]")
+    known = ~np.isnat(days)
+    if missing is None and not known.all():
+        raise ValueError("a date that stage 1 promises is null")
+    return np.where(known, days.astype(np.int64), 0 if missing is None else missing)

@@ -1,0 +1,124 @@
+"""Stage 5: score a model's test part once, and say what the scores are worth.
+
+The validation part is scored first and chooses the threshold. Then the test part is scored, and
+its metrics are computed from the whole table of predictions, with bootstrap intervals whose draws
+are the same for every model of the fold.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from visitseq.cohort.parts import validation_part
+from visitseq.encode.sequences import Sequences, read_sequences
+from visitseq.errors import UserError
+from visitseq.evaluate.delong import delong_interval, delong_json
+from visitseq.evaluate.metrics import estimate_metrics
+from visitseq.evaluate.predictions import predictions_table
+from visitseq.evaluate.scored_rows import ScoredRows
+from visitseq.evaluate.threshold import Threshold, choose_threshold
+from visitseq.tables import write_parquet
+from visitseq.train.trained import TrainedModel, load_model
+
+logger = logging.getLogger(__name__)
+
+WHERE = " in the test part"
+
+
+def evaluate_model(
+    *,
+    visits: Path,
+    trained: Path,
+    task: Mapping[str, Any],
+    fold: int,
+    parts: int,
+    seed: int,
+    draws: int,
+    folder: Path,
+) -> None:
+    """Write predictions.parquet, validation.parquet and metrics.json of one model and fold.
+
+    Parameters
+    ----------
+    visits
+        The task's visits.arrow.
+    trained
+        The model's folder of stage 4.
+    task
+        The task's section of the configuration: its ``observation_months`` and
+        ``prediction_months`` are read.
+    fold, parts
+        The fold, and the number of parts of the site.
+    seed, draws
+        Seed and number of the bootstrap draws.
+    folder
+        Where the files go.
+
+    Raises
+    ------
+    UserError
+        The model gives a row no finite score.
+    """
+    sequences, model = read_sequences(visits), load_model(trained)
+    test = sequences.take(sequences.rows_of_parts([fold]))
+    validation = sequences.take(sequences.rows_of_parts([validation_part(fold, parts)]))
+    validation_scores = _score(model, validation, trained)
+    threshold = choose_threshold(validation.label, validation_scores)
+    test_scores = _score(model, test, trained)
+
+    months = (task["observation_months"], task["prediction_months"])
+    predictions = predictions_table(test, test_scores, threshold.value, *months)
+    write_parquet(predictions, folder / "predictions.parquet")
+    write_parquet(
+        predictions_table(validation, validation_scores, threshold.value, *months),
+        folder / "validation.parquet",
+    )
+    content = {
+        **_metrics_json(predictions, draws, seed, fold),
+        **_description(test, threshold, model.unknown_share(test)),
+    }
+    (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    logger.info(
+        "%d rows with %d cases scored; AUROC %s", len(test), content["cases"], content["auroc"]
+    )
+
+
+def _score(model: TrainedModel, sequences: Sequences, trained: Path) -> npt.NDArray[np.float64]:
+    """Score the rows; a part without rows has no scores."""
+    if not len(sequences):
+        return np.empty(0)
+    scores = model.score(sequences)
+    unusable = int(np.sum(~np.isfinite(scores)))
+    if unusable:
+        raise UserError(
+            f"The model in {trained} gives {unusable} of {len(scores)} rows no finite score: its "
+            "training diverged. Train it with a smaller learning rate or a stronger penalty."
+        )
+    return scores
+
+
+def _metrics_json(predictions: pa.Table, draws: int, seed: int, fold: int) -> dict[str, Any]:
+    """Metrics of a table of predictions, as metrics.json has them."""
+    rows = ScoredRows.from_predictions(predictions)
+    estimates = estimate_metrics(rows, draws, seed, fold)
+    return {
+        **{name: estimate.to_json(WHERE) for name, estimate in estimates.items()},
+        "auroc_delong": delong_json(delong_interval(rows.case, rows.score), WHERE),
+    }
+
+
+def _description(test: Sequences, threshold: Threshold, unknown: float) -> dict[str, Any]:
+    """What the metrics were computed from."""
+    return {
+        "threshold": threshold.to_json(),
+        "n": len(test),
+        "cases": int(test.label.sum()),
+        "unknown_codes": unknown,
+        "empty": int(np.sum(test.lengths == 0)),
+    }

@@ -1,0 +1,45 @@
+"""The mean over folds of a metric, with its interval.
+
+Each fold's value comes from its own test part and its own model; the headline is their mean. Its
+interval comes from the same draws as the folds' own: draw d of the mean is the mean of the folds'
+draws d. Probabilities of different folds are never pooled: models of different folds need not be
+on the same scale. The interval holds the sampling of the persons who are tested; the training
+parts of two folds overlap, and what that adds is not in it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from visitseq.evaluate.estimate import Estimate, undefined, with_interval
+
+Floats = npt.NDArray[np.float64]
+
+
+def mean_over_folds(estimates: Sequence[Estimate], draws: Sequence[Floats]) -> Estimate:
+    """Mean of one metric over the folds.
+
+    Parameters
+    ----------
+    estimates
+        The metric of each fold, at least one.
+    draws
+        The metric on each of the fold's bootstrap draws, shape (draws,) each; equally many.
+
+    Returns
+    -------
+    Estimate
+        A single fold's own estimate; without a value where a fold has none.
+    """
+    if len(estimates) == 1:
+        return estimates[0]
+    missing = [estimate for estimate in estimates if np.isnan(estimate.value)]
+    if missing:
+        count = f"undefined in {len(missing)} of {len(estimates)} folds"
+        return undefined(f"{count}: {missing[0].reason}")
+    value = float(np.mean([estimate.value for estimate in estimates]))
+    without = [estimate for estimate in estimates if np.isnan(estimate.low)]
+    if without:
+        return Estimate(value, np.nan, np.nan, without[0].reason)
+    return with_interval(value, np.mean(np.stack(draws), axis=0), groups=len(draws))

@@ -1,0 +1,77 @@
+"""The scored rows of one part, in the order in which every metric reads them.
+
+A rank metric sees the rows by falling score, and rows of equal score as one step: the cumulated
+weight of cases and controls at the end of each run of ties is the ROC curve. Sorting once serves
+all metrics and all bootstrap draws, because a draw changes weights and never scores.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from visitseq.evaluate.bootstrap import Groups, resampling_groups, set_draws
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRows:
+    """Rows by falling score.
+
+    Attributes
+    ----------
+    case
+        Whether the row is a case, shape (rows,).
+    score
+        The model's score, higher for cases, shape (rows,).
+    groups
+        What the bootstrap draws: sets or persons.
+    matched
+        Whether the row belongs to a matched set, shape (rows,).
+    """
+
+    case: npt.NDArray[np.bool_]
+    score: Floats
+    groups: Groups
+    matched: npt.NDArray[np.bool_]
+
+    @classmethod
+    def sort(
+        cls,
+        case: npt.NDArray[np.bool_],
+        score: Floats,
+        groups: Groups,
+        matched: npt.NDArray[np.bool_],
+    ) -> "ScoredRows":
+        """Bring rows into falling order of score; ties keep their order."""
+        order = np.argsort(-score, kind="stable")
+        return cls(
+            case[order], score[order], Groups(groups.ids, groups.rows[order]), matched[order]
+        )
+
+    @classmethod
+    def from_predictions(cls, predictions: pa.Table) -> "ScoredRows":
+        """Take the rows of a predictions.parquet table."""
+        return cls.sort(
+            case=predictions["boolean_value"].to_numpy(),
+            score=predictions["score"].to_numpy(),
+            groups=resampling_groups(predictions["set_id"], predictions["subject_id"]),
+            matched=predictions["set_id"].is_valid().to_numpy(),
+        )
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.case)
+
+    @property
+    def tie_ends(self) -> npt.NDArray[np.int64]:
+        """Last row of each run of equal scores, shape (distinct scores,)."""
+        return np.flatnonzero(np.append(self.score[1:] != self.score[:-1], True))
+
+    def weights(self, draws: int, seed: int, fold: int) -> Iterator[Floats]:
+        """Weights of the rows in each bootstrap draw, in chunks of shape (draws, rows)."""
+        for counts in set_draws(self.groups.ids, draws, seed, fold, len(self)):
+            yield counts[:, self.groups.rows].astype(np.float64)

@@ -1,0 +1,85 @@
+"""The files beside the weights: model.json, from which the model is rebuilt, and history.csv."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from visitseq.train.losses import Losses
+from visitseq.train.training_data import TrainingData
+
+
+def write_history(history: Sequence[Losses], chosen: int, folder: Path) -> None:
+    """Write history.csv: epoch (from 1), training_loss, validation_loss, chosen.
+
+    ``validation_loss`` is empty where the validation part has no rows; ``chosen`` is the number
+    of the epoch whose weights were kept.
+    """
+    table = pd.DataFrame(
+        {
+            "epoch": range(1, len(history) + 1),
+            "training_loss": [losses.training for losses in history],
+            "validation_loss": [losses.validation for losses in history],
+            "chosen": [epoch == chosen for epoch in range(1, len(history) + 1)],
+        }
+    )
+    table.to_csv(folder / "history.csv", index=False, lineterminator="\n")
+
+
+def write_card(
+    folder: Path,
+    data: TrainingData,
+    losses: Losses,
+    *,
+    model: Mapping[str, Any],
+    encoding: Mapping[str, Any],
+    seed: int,
+    early_stopping: Mapping[str, Any] | None = None,
+) -> None:
+    """Write model.json: with the weights, all that is needed to score new sequences.
+
+    Its keys are kind, model and encoding (their sections of the configuration), fold, parts, seed,
+    early_stopping (of a network), training and validation (rows, cases, loss and, where the loss
+    is null, the reason), known (vocabulary ids, ascending) and codes (their names).
+
+    Parameters
+    ----------
+    folder
+        Where model.json goes.
+    data
+        The fold's rows and codes.
+    losses
+        Losses of the model as it is saved.
+    model, encoding, seed, early_stopping
+        Written as they are.
+    """
+    labels = data.sequences.label
+    card = {
+        "kind": model["kind"],
+        "model": dict(model),
+        "encoding": dict(encoding),
+        "fold": data.fold,
+        "parts": data.parts,
+        "seed": seed,
+        **({"early_stopping": dict(early_stopping)} if early_stopping else {}),
+        "training": _part(labels[data.training], losses.training),
+        "validation": _part(labels[data.validation], losses.validation),
+        "known": data.known.tolist(),
+        "codes": data.codes,
+    }
+    (folder / "model.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Read model.json."""
+    card: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    return card
+
+
+def _part(labels: npt.NDArray[np.bool_], loss: float | None) -> dict[str, Any]:
+    part = {"rows": len(labels), "cases": int(labels.sum()), "loss": loss}
+    return part if loss is not None else {**part, "reason": "this part has no rows"}

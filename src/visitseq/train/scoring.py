@@ -1,0 +1,48 @@
+"""Score rows with a recurrent network, a batch at a time."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+
+from visitseq.encode.sequences import Integers, Sequences
+from visitseq.models.batches import collate
+from visitseq.models.recurrent import RecurrentClassifier, build_classifier
+
+#: Rows scored at once: enough to fill the processor, few enough to bound memory.
+BATCH = 512
+
+
+def score_logits(
+    network: RecurrentClassifier,
+    sequences: Sequences,
+    rows: Integers,
+    known: npt.NDArray[np.int32],
+    batch: int = BATCH,
+) -> npt.NDArray[np.float64]:
+    """Logit of each of ``rows``, shape (rows,); leaves the network in evaluation mode.
+
+    Rows of similar length are scored together. A row's logit does not depend on the others but
+    for the rounding of products of other shapes (relative 1e-5 or less in float32).
+    """
+    logits = np.empty(len(rows))
+    by_length = np.argsort(sequences.lengths[rows], kind="stable")
+    network.eval()
+    with torch.inference_mode():
+        for first in range(0, len(rows), batch):
+            places = by_length[first : first + batch]
+            logits[places] = network(collate(sequences, rows[places], known)).numpy()
+    return logits
+
+
+def load_network(weights: Path, model: Mapping[str, Any], codes: int) -> RecurrentClassifier:
+    """Rebuild the network of a model's section from its saved weights."""
+    # Building draws initial weights, soon overwritten, from torch's global generator.
+    with torch.random.fork_rng(devices=[]):
+        network = build_classifier(model, codes)
+    network.load_state_dict(load_file(weights))
+    return network

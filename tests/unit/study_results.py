@@ -1,0 +1,177 @@
+"""Write the results of stages 1 to 5 that the figures read, drawn at random, without the stages.
+
+A site's cohort has ``sets`` sets of a case and four controls in 7 parts; the record is some visits
+a year before the index date. A model's logit is the true one plus noise of its own.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from arrow_visits import Row, write_visits
+
+from visitseq import tables
+from visitseq.evaluate.metrics import estimate_metrics
+from visitseq.evaluate.scored_rows import ScoredRows
+
+CONTROLS, PARTS = 4, 7
+INDEX = datetime(2015, 6, 1)
+WHERE = " in the test part"
+NOISE = {"logistic": 1.5, "gru": 0.5}
+
+ATTRITION = {
+    "case": [
+        ("persons of the site", 20_000),
+        ("a visit with a qualifying code", 1_204),
+        ("3 visits with a qualifying code within 12 months (366 days)", 655),
+        ("birth date known", 655),
+        ("age 40 to 85 at the index date", 622),
+        ("alive at the index date", 619),
+        ("inside an observation period at the index date", 619),
+        ("1 visit in the 548 days before the index date", 600),
+        ("matched to at least one control", 560),
+    ],
+    "control": [
+        ("persons of the site", 20_000),
+        ("equal in sex and in the case's part", 9_870),
+        ("age within 5 years of the case's", 6_400),
+        ("first visit within 365 days of the case's", 4_310),
+        ("no qualifying run before 182 days after the index date", 4_120),
+        ("a visit from 30 days before the index date on", 3_980),
+        ("drawn as a control", 2_240),
+    ],
+}
+
+
+def study_of(**changes: Any) -> dict[str, Any]:
+    return {
+        "sites": {"riverside": {"synthetic": True}},
+        "tasks": {
+            "heart_failure": {
+                "cohort": "heart_failure",
+                "observation_months": 18,
+                "prediction_months": 0,
+            }
+        },
+        "encodings": ["one_hot"],
+        "models": ["logistic", "gru"],
+        "folds": [0],
+        "seed": 0,
+        "draws": 200,
+        "minimum_cell": 10,
+        **changes,
+    }
+
+
+def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None:
+    """Everything that ``draw_figures`` reads of the study's sites."""
+    for number, site in enumerate(study["sites"]):
+        generator = np.random.default_rng(number)
+        rows = cohort_rows(sets, generator)
+        write_persons(rows, results / "1_ingest" / site / "persons.parquet", generator)
+        for name, task in study["tasks"].items():
+            write_cohort(rows, results / "2_cohort" / site / task["cohort"])
+            for encoding in study["encodings"]:
+                folder = results.joinpath("3_encode", site, name, encoding)
+                write_visits(rows, folder / "visits.arrow")
+                evaluated = results.joinpath("5_evaluate", site, name, encoding)
+                truth = np.where([row.label for row in rows], -0.8, -2.0)
+                truth = truth + generator.normal(size=len(rows))
+                for model in study["models"]:
+                    logit = truth + NOISE.get(model, 1) * generator.normal(size=len(rows))
+                    for fold in study["folds"]:
+                        write_evaluation(
+                            rows, logit, evaluated / model / f"fold{fold}", fold, study
+                        )
+
+
+def cohort_rows(sets: int, generator: np.random.Generator) -> list[Row]:
+    rows = []
+    for subject in range(sets * (1 + CONTROLS)):
+        set_id, label = subject % sets, subject < sets
+        visits = int(generator.poisson(8 if label else 5))
+        days = np.sort(generator.choice(np.arange(1, 540), visits, replace=False))[::-1]
+        codes = [sorted(generator.choice(50, generator.integers(1, 5), False)) for _ in range(visits)]
+        rows.append(
+            Row(
+                visits=codes,
+                label=label,
+                part=set_id % PARTS,
+                days_to_index=days.tolist(),
+                subject_id=subject,
+                set_id=set_id,
+                index_time=INDEX + timedelta(days=set_id),
+            )
+        )
+    return rows
+
+
+def write_persons(rows: Sequence[Row], path: Path, generator: np.random.Generator) -> None:
+    n = len(rows)
+    ages = generator.integers(45, 80, n)
+    columns: dict[str, Any] = {name: pa.nulls(n) for name in tables.PERSONS.names}
+    columns["subject_id"] = [row.subject_id for row in rows]
+    columns["birth_date"] = [
+        row.index_time.date() - timedelta(days=int(age) * 366)
+        for row, age in zip(rows, ages, strict=True)
+    ]
+    columns["sex"] = generator.choice([8507, 8532], n)
+    tables.write_parquet(pa.table(columns).cast(tables.PERSONS), path)
+
+
+def write_cohort(rows: Sequence[Row], folder: Path) -> None:
+    columns = {name: [getattr(row, name) for row in rows] for name in tables.COHORT.names}
+    tables.write_parquet(pa.table(columns).cast(tables.COHORT), folder / "cohort.parquet")
+    write_attrition(ATTRITION, folder)
+    smd = [("age", 0.42, 0.03), ("sex", -0.15, 0.0), ("visits", 0.61, 0.38)]
+    smd += [("span_days", 0.33, 0.21), ("first_visit", -0.24, -0.05)]
+    balance = [
+        ("smd", variable, when, 1.0, 0.0, value)
+        for variable, *values in smd
+        for when, value in zip(("before", "after"), values, strict=True)
+    ]
+    balance.append(("ratio", "4", "after", None, None, len(rows)))
+    columns_of_balance = ["measure", "variable", "when", "cases", "controls", "value"]
+    _write_csv(pd.DataFrame(balance, columns=columns_of_balance), folder / "balance.csv")
+
+
+def write_attrition(groups: dict[str, list[tuple[str, int]]], folder: Path) -> None:
+    lines = []
+    for group, steps in groups.items():
+        entering = steps[0][1]
+        for number, (criterion, left) in enumerate(steps, start=1):
+            lines.append((group, number, criterion, entering, entering - left, left))
+            entering = left
+    columns = ["group", "step", "criterion", "in", "out", "left"]
+    _write_csv(pd.DataFrame(lines, columns=columns), folder / "attrition.csv")
+
+
+def write_evaluation(
+    rows: Sequence[Row], logit: np.ndarray[Any, Any], folder: Path, fold: int, study: dict[str, Any]
+) -> None:
+    score = 1 / (1 + np.exp(-logit))
+    tested = [place for place, row in enumerate(rows) if row.part == fold]
+    columns = {
+        "set_id": [rows[place].set_id for place in tested],
+        "score": score[tested],
+        "subject_id": [rows[place].subject_id for place in tested],
+        "prediction_time": [rows[place].index_time - timedelta(microseconds=1) for place in tested],
+        "boolean_value": [rows[place].label for place in tested],
+        "predicted_boolean_value": score[tested] >= 0.5,
+        "predicted_boolean_probability": score[tested].astype(np.float32),
+    }
+    table = pa.table(columns).cast(tables.PREDICTIONS)
+    tables.write_parquet(table, folder / "predictions.parquet")
+    scored = ScoredRows.from_predictions(table)
+    metrics = estimate_metrics(scored, study["draws"], study["seed"], fold)
+    content = {name: estimate.to_json(WHERE) for name, estimate in metrics.items()}
+    (folder / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, index=False, lineterminator="\n")

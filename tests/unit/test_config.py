@@ -1,0 +1,111 @@
+"""The configuration: how files are laid together, what is refused, what is filled in."""
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from visitseq.config import fill_config, merge_config
+from visitseq.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+DEFAULT: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))
+OVERLAYS = [
+    *(ROOT / "workflow/experiments").glob("*.yaml"),
+    *(ROOT / "tests/configs").glob("*.yaml"),
+]
+
+
+def filled(**overlay: Any) -> dict[str, Any]:
+    return fill_config(merge_config(DEFAULT, overlay), SCHEMA)
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(yaml.safe_load(SCHEMA.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.name)
+def test_every_shipped_configuration_is_valid(path: Path) -> None:
+    overlay = yaml.safe_load(path.read_text("utf-8"))
+    assert set(overlay) <= set(filled(**overlay))
+
+
+def test_filling_gives_every_key_and_changes_none() -> None:
+    config = filled()
+    assert fill_config(config, SCHEMA) == config
+    small = {
+        "run": {},
+        "sites": {"mine": {"source": "omop", "path": "/data"}},
+        "cohorts": {"hf": {"kind": "case_control", "phenotype": "heart_failure"}},
+        "tasks": {"hf": {"kind": "onset", "cohort": "hf"}},
+        "encodings": {"one_hot": {}},
+        "models": {"gru": {"kind": "recurrent", "cell": "gru"}},
+    }
+    config = fill_config(small, SCHEMA)
+    assert config["run"]["parts"] == 7
+    assert config["sites"]["mine"]["records"] == "synthetic"
+    assert config["sites"]["mine"]["domains"] == ["condition", "drug", "procedure"]
+    assert config["cohorts"]["hf"]["matching"]["first_visit_days"] == 365
+    assert config["cohorts"]["hf"]["age"] == [40, 85]
+    assert config["models"]["gru"]["hidden"] == 128
+    assert small["run"] == {}
+
+
+def test_mappings_merge_and_the_rest_replaces() -> None:
+    config = filled(
+        run={"models": ["gru"]}, models={"gru": {"hidden": 7}, "other": {"kind": "logistic"}}
+    )
+    assert config["run"]["models"] == ["gru"]
+    assert config["run"]["sites"] == DEFAULT["run"]["sites"]
+    assert config["models"]["gru"] == DEFAULT["models"]["gru"] | {"hidden": 7}
+    assert config["models"]["other"]["inverse_penalty"] == 0.01
+
+
+def test_a_site_of_another_source_is_replaced_whole() -> None:
+    config = filled(sites={"riverside": {"source": "omop", "path": "/data"}})
+    assert "persons" not in config["sites"]["riverside"]
+    config = filled(sites={"riverside": {"persons": 9}})
+    assert config["sites"]["riverside"]["seed"] == DEFAULT["sites"]["riverside"]["seed"]
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"run": {"model": ["gru"]}}, "run: unknown key model. Did you mean models?"),
+    ({"runs": {}}, "the top level: unknown key runs"),
+    ({"run": {"models": ["gru", "lstmm"]}}, "run/models: lstmm is not defined"),
+    ({"run": {"sites": ["nowhere"]}}, "run/sites: nowhere is not defined"),
+    ({"run": {"folds": [7]}}, "run/folds: fold 7 does not exist"),
+    ({"run": {"parts": "seven"}}, "run/parts: 'seven' is not of type 'integer'"),
+    ({"run": {"transfer": [{"source": "a", "target": "b"}]}}, "run/transfer: nothing can"),
+    ({"models": {"gru": {"hiden": 3}}}, "models/gru: unknown key hiden. Did you mean hidden?"),
+    ({"models": {"gru": {"hidden": 0}}}, "models/gru/hidden: 0 is less than"),
+    ({"models": {"new": {"kind": "forest"}}}, "models/new/kind: 'forest' is not one of"),
+    ({"models": {"new": {}}}, "models/new: kind is missing"),
+    ({"sites": {"new": {"source": "omop"}}}, "sites/new: path is missing"),
+    ({"sites": {"riverside": {"path": "x"}}}, "sites/riverside: unknown key path"),
+    ({"sites": {"a_to_b": {"source": "omop", "path": "x"}}}, "'a_to_b' does not have the form"),
+    ({"cohorts": {"heart_failure": {"age": [85, 40]}}}, "age: .85, 40. is upside down"),
+    ({"cohorts": {"heart_failure": {"matching": {"exact": ["age"]}}}}, "'age' is not one of"),
+    ({"tasks": {"heart_failure": {"cohort": "none"}}}, "tasks/heart_failure/cohort: none is not"),
+]
+
+
+@pytest.mark.parametrize(("overlay", "message"), REFUSED, ids=lambda value: str(value)[:40])
+def test_what_is_wrong_is_named(overlay: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        filled(**overlay)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_section_of_the_wrong_kind() -> None:
+    with pytest.raises(UserError, match="cohorts"):
+        filled(cohorts=None)
+    with pytest.raises(UserError, match="sites/riverside"):
+        filled(sites={"riverside": None})
+
+
+def test_any_list_of_the_grid_may_be_empty() -> None:
+    config = filled(run={"sites": [], "tasks": [], "encodings": [], "models": [], "folds": []})
+    assert config["run"]["models"] == []

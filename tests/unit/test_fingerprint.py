@@ -1,0 +1,72 @@
+"""Which edits change the digest of a stage's code."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from visitseq import fingerprint
+
+STAGES = [
+    "simulate.simulate_site",
+    "ingest.ingest_site",
+    "cohort.build_cohort",
+    "encode.encode_visits",
+    "train.train_model",
+    "train.train_baseline",
+    "evaluate.evaluate_model",
+    "figures.draw_figures",
+]
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the library that may be edited."""
+    copy = tmp_path / "visitseq"
+    shutil.copytree(Path(fingerprint.__file__).parent, copy)
+    monkeypatch.setattr(fingerprint, "_ROOT", copy)
+    fingerprint._tree.cache_clear()
+    yield copy
+    fingerprint._tree.cache_clear()
+
+
+def digests() -> dict[str, str]:
+    fingerprint._tree.cache_clear()
+    return {stage: fingerprint.code_digest(f"visitseq.{stage}") for stage in STAGES}
+
+
+def changed(library: Path, file: str, old: str, new: str) -> set[str]:
+    """Stages whose digest changes when ``old`` in ``file`` becomes ``new``."""
+    before = digests()
+    path = library / file
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    after = digests()
+    return {stage for stage in STAGES if before[stage] != after[stage]}
+
+
+def test_every_stage_has_a_digest_of_its_own(library: Path) -> None:
+    assert len(set(digests().values())) == len(STAGES)
+
+
+def test_an_edit_reruns_the_stages_that_use_it(library: Path) -> None:
+    assert changed(library, "ingest/omop.py", '"death"', '"deaths"') == {"ingest.ingest_site"}
+    # What counts a visit is used by the cohort and by its encoding, and by nothing before.
+    assert changed(library, "cohort/sql/visit_event.sql", "> 366", "> 365") == {
+        "cohort.build_cohort",
+        "encode.encode_visits",
+    }
+
+
+def test_comments_and_docstrings_do_not_count(library: Path) -> None:
+    assert not changed(library, "cohort/parts.py", '"""The parts of a site', '"""Parts of a site')
+    assert not changed(
+        library, "cohort/windows.py", "DAYS_A_MONTH = 30.4375  #", "DAYS_A_MONTH = 30.4375  # or"
+    )
+
+
+def test_an_unknown_module_is_refused() -> None:
+    with pytest.raises(ModuleNotFoundError, match="no module of visitseq"):
+        fingerprint.code_digest("visitseq.nothing")
