@@ -2,7 +2,7 @@
 
 It covers the module and every module of this project that it imports, directly or not, as syntax
 trees without docstrings (comments and layout don't count), and the files that they read: a module
-that names ``sql/`` reads the SQL beside it, one that names ``visitseq.data`` the package's data.
+that names ``sql/`` reads the SQL beside it, one that names a file of ``data/`` reads that file.
 """
 
 import ast
@@ -40,8 +40,7 @@ def _files_read(path: Path) -> set[Path]:
     constants = [node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant)]
     named = " ".join(value for value in constants if isinstance(value, str))
     sql = path.parent.glob("sql/*.sql") if "sql/" in named else []
-    data = _ROOT.glob("data/*") if f"{_PACKAGE}.data" in named else []
-    return {file for file in (*sql, *data) if file.is_file()}
+    return {*sql, *(file for file in _ROOT.glob("data/*") if file.name in named)}
 
 
 def _imports(path: Path) -> list[Path]:

@@ -60,6 +60,11 @@ def test_an_edit_reruns_the_stages_that_use_it(library: Path) -> None:
     }
 
 
+def test_data_files_count(library: Path) -> None:
+    edited = changed(library, "data/simulator_emissions.csv", "\n", "\n\n")
+    assert edited == {"simulate.simulate_site"}
+
+
 def test_comments_and_docstrings_do_not_count(library: Path) -> None:
     assert not changed(library, "cohort/parts.py", '"""The parts of a site', '"""Parts of a site')
     assert not changed(

@@ -3,43 +3,6 @@
 #   simulate_site   a simulated hospital as an OMOP CDM
 #   ingest_site     OMOP CDM -> events, persons, observation periods, codes, summary
 
-OMOP_TABLES = [
-    "person",
-    "observation_period",
-    "visit_occurrence",
-    "condition_occurrence",
-    "drug_exposure",
-    "procedure_occurrence",
-    "measurement",
-    "observation",
-    "death",
-    "care_site",
-    "concept",
-    "concept_ancestor",
-]
-
-
-def is_simulated(site):
-    return config["sites"][site]["source"] == "simulated"
-
-
-def records_of(wildcards):
-    """The files that a site's ingest reads."""
-    if is_simulated(wildcards.site):
-        return expand(
-            "results/1_ingest/{site}/omop/{table}.parquet",
-            site=wildcards.site,
-            table=OMOP_TABLES,
-        )
-    return SITE_INPUTS.get(wildcards.site, [])
-
-
-def place_of(wildcards):
-    """The folder or database that holds a site's records."""
-    if is_simulated(wildcards.site):
-        return f"results/1_ingest/{wildcards.site}/omop"
-    return config["sites"][wildcards.site]["path"]
-
 
 rule simulate_site:
     output:

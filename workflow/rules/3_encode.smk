@@ -3,10 +3,6 @@
 #   encode_visits   windows, visits, vocabulary -> visits.arrow, vocabulary.parquet
 
 
-def cohort_of(wildcards):
-    return config["tasks"][wildcards.task]["cohort"]
-
-
 rule encode_visits:
     input:
         cohort=lambda wildcards: f"results/2_cohort/{wildcards.site}/{cohort_of(wildcards)}/cohort.parquet",

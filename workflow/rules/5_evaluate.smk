@@ -3,12 +3,6 @@
 #   evaluate_model   scores, threshold, bootstrap -> predictions, validation, metrics
 
 
-def weights_of(wildcards):
-    """The weights that a model's kind is saved as."""
-    ending = "skops" if wildcards.model in BASELINES else "safetensors"
-    return f"results/4_train/{STUDY}/model.{ending}".format(**wildcards)
-
-
 rule evaluate_model:
     input:
         weights=weights_of,

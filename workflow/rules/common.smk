@@ -9,7 +9,8 @@ from snakemake.exceptions import WorkflowError
 SRC = f"{workflow.basedir}/src"
 PHENOTYPES = f"{workflow.basedir}/workflow/phenotypes"
 sys.path.insert(0, SRC)
-os.environ["PYTHONPATH"] = os.pathsep.join([SRC, os.environ.get("PYTHONPATH", "")]).strip(":")
+# Scripts run this checkout's library, whichever one is installed.
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("PYTHONPATH")])))
 
 from visitseq.config import fill_config, merge_config
 from visitseq.errors import UserError
@@ -87,6 +88,91 @@ def grid(pattern):
     named = {"site": "sites", "task": "tasks", "encoding": "encodings", "model": "models"}
     chosen = {key: RUN[section] for key, section in named.items()}
     return expand(pattern, fold=RUN["folds"], cohort=COHORTS, **chosen)
+
+
+OMOP_TABLES = [
+    "person",
+    "observation_period",
+    "visit_occurrence",
+    "condition_occurrence",
+    "drug_exposure",
+    "procedure_occurrence",
+    "measurement",
+    "observation",
+    "death",
+    "care_site",
+    "concept",
+    "concept_ancestor",
+]
+
+
+def is_simulated(site):
+    return config["sites"][site]["source"] == "simulated"
+
+
+def records_of(wildcards):
+    """The files that a site's ingest reads."""
+    if is_simulated(wildcards.site):
+        return expand(
+            "results/1_ingest/{site}/omop/{table}.parquet",
+            site=wildcards.site,
+            table=OMOP_TABLES,
+        )
+    return SITE_INPUTS.get(wildcards.site, [])
+
+
+def place_of(wildcards):
+    """The folder or database that holds a site's records."""
+    if is_simulated(wildcards.site):
+        return f"results/1_ingest/{wildcards.site}/omop"
+    return config["sites"][wildcards.site]["path"]
+
+
+def cohort_of(wildcards):
+    return config["tasks"][wildcards.task]["cohort"]
+
+
+def weights_of(wildcards):
+    """The weights that a model's kind is saved as."""
+    ending = "skops" if wildcards.model in BASELINES else "safetensors"
+    return f"results/4_train/{STUDY}/model.{ending}".format(**wildcards)
+
+
+def study():
+    """What the figures show: the names that `run` asks for, with what they need to know of them."""
+    return {
+        "sites": {
+            name: {"synthetic": config["sites"][name].get("records") != "real"}
+            for name in RUN["sites"]
+        },
+        "tasks": {name: config["tasks"][name] for name in RUN["tasks"]},
+        "encodings": RUN["encodings"],
+        "models": RUN["models"],
+        "folds": RUN["folds"],
+        "seed": RUN["seed"],
+        "draws": RUN["bootstrap"],
+        "minimum_cell": RUN["minimum_cell"],
+    }
+
+
+def shown(name, category):
+    """The vector graphic of a figure, with its caption, as the report shows it."""
+    return report(
+        f"results/7_figures/fig_{name}.svg",
+        caption=f"../report/fig_{name}.rst",
+        category=category,
+        labels={"figure": name},
+    )
+
+
+def listed(name, category):
+    """A table with its caption, as the report shows it."""
+    return report(
+        f"results/7_figures/table_{name}.csv",
+        caption=f"../report/table_{name}.rst",
+        category=category,
+        labels={"table": name},
+    )
 
 
 FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort"]

@@ -1,0 +1,116 @@
+"""A user's mistake gets one clear line and exit code 1, before any job starts where it can."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from calls import ROOT, Workflow
+from omop_site import Tables, condition, person, visit, write_folder, write_parquet_folder
+
+TABLES: Tables = {
+    "person": [person(1), person(2, 1955)],
+    "visit_occurrence": [visit(9, 1, "2010-01-01")],
+    "condition_occurrence": [condition(1, "2010-01-01", 5, visit_occurrence_id=9)],
+}
+
+
+def run(tmp_path: Path, target: str, **overlay: Any) -> tuple[str, bool]:
+    """Run with ``overlay``; return what was printed and whether a job was started."""
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(overlay), "utf-8")
+    directory = tmp_path / "run"
+    directory.mkdir()
+    done = Workflow(ROOT, directory).snakemake("--cores", "1", target, "--configfile", path)
+    printed = done.stdout + done.stderr
+    assert done.returncode == 1, printed
+    assert "Traceback" not in printed
+    return printed, (directory / "results").exists()
+
+
+def study_of(path: Path) -> dict[str, Any]:
+    return {"run": {"sites": ["mine"]}, "sites": {"mine": {"source": "omop", "path": str(path)}}}
+
+
+def nowhere(folder: Path) -> dict[str, Any]:
+    return study_of(folder / "nowhere")
+
+
+def without_person(folder: Path) -> dict[str, Any]:
+    return study_of(write_folder(folder / "omop", {"condition_occurrence": [condition(1, "x")]}))
+
+
+BEFORE: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
+    "missing path": (nowhere, "Site mine: path .* does not exist"),
+    "no person": (without_person, "Site mine: .* has no table person"),
+    "unknown key": (lambda _: {"run": {"fold": [0]}}, "run: unknown key fold"),
+    "undefined model": (lambda _: {"run": {"models": ["lstm"]}}, "run/models: lstm is not defined"),
+    "age upside down": (
+        lambda _: {"cohorts": {"heart_failure": {"age": [85, 40]}}},
+        "cohorts/heart_failure/age: .85, 40. is upside down",
+    ),
+    "no such phenotype": (
+        lambda _: {"cohorts": {"heart_failure": {"phenotype": "gout"}}},
+        "cohorts/heart_failure/phenotype: gout does not exist.*heart_failure_strict",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", BEFORE)
+def test_found_before_any_job_starts(tmp_path: Path, mistake: str) -> None:
+    build, message = BEFORE[mistake]
+    printed, started = run(tmp_path, "ingest", **build(tmp_path))
+    assert not started
+    assert one_line(printed, message), printed
+
+
+def one_line(printed: str, message: str) -> bool:
+    """Whether a line of what was printed matches ``message``."""
+    return any(re.search(message, line) for line in printed.splitlines())
+
+
+def missing_column(folder: Path) -> Path:
+    rows = [{"person_id": 1, "condition_concept_id": 2}]
+    return write_folder(folder, {"person": [person(1)], "condition_occurrence": rows})
+
+
+def truncated(folder: Path) -> Path:
+    write_parquet_folder(folder, TABLES)
+    path = folder / "CONDITION_OCCURRENCE.parquet"
+    path.write_bytes(path.read_bytes()[:-9])
+    return folder
+
+
+def text_for_ids(folder: Path) -> Path:
+    return write_folder(folder, {**TABLES, "condition_occurrence": [condition("P1", "2010-01-01")]})
+
+
+INSIDE: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "missing column": (
+        missing_column,
+        "table condition_occurrence: .*condition_start_date is miss",
+    ),
+    "truncated file": (truncated, "table condition_occurrence: it cannot be opened"),
+    "text for ids": (text_for_ids, "condition_occurrence.person_id holds a value that is no"),
+}
+
+
+@pytest.mark.parametrize("mistake", INSIDE)
+def test_found_by_the_job_that_reads_it(tmp_path: Path, mistake: str) -> None:
+    build, message = INSIDE[mistake]
+    printed, _ = run(tmp_path, "ingest", **study_of(build(tmp_path / "omop")))
+    assert one_line(printed, f"ERROR visitseq: Site mine.*{message}"), printed
+    log = (tmp_path / "run/results/logs/ingest_site/mine.log").read_text("utf-8")
+    assert one_line(log, message)
+
+
+def test_a_cohort_without_cases_says_what_was_looked_for(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "omop", TABLES)
+    printed, _ = run(tmp_path, "cohort", **study_of(folder))
+    assert one_line(printed, "ERROR visitseq: .*heart_failure.*mine"), printed
+    # What was finished stays.
+    events = tmp_path / "run/results/1_ingest/mine/events.parquet"
+    assert pq.read_metadata(events).num_rows > 0

@@ -1,0 +1,101 @@
+"""Lint, and what a dry run plans: the grid, the stages, single files, laid-over configurations."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from calls import ROOT, TINY, Workflow
+
+EXPERIMENTS = sorted((ROOT / "workflow/experiments").glob("*.yaml"))
+
+
+def test_lint(workflow: Workflow) -> None:
+    done = workflow.snakemake("--lint")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_default_study(workflow: Workflow) -> None:
+    assert workflow.planned() == {
+        "simulate_site": 2,
+        "ingest_site": 2,
+        "build_cohort": 2,
+        "encode_visits": 2,
+        "train_model": 2,
+        "train_baseline": 2,
+        "evaluate_model": 4,
+        "draw_figures": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("stage", "last"),
+    [
+        ("ingest", "ingest_site"),
+        ("cohort", "build_cohort"),
+        ("encode", "encode_visits"),
+        ("train", "train_model"),
+        ("evaluate", "evaluate_model"),
+        ("figures", "draw_figures"),
+    ],
+)
+def test_a_stage_is_a_target(workflow: Workflow, stage: str, last: str) -> None:
+    planned = workflow.planned(stage)
+    assert planned[stage] == 1
+    assert last in planned
+    if stage != "figures":
+        assert "draw_figures" not in planned
+
+
+def test_a_single_file_is_a_target(workflow: Workflow) -> None:
+    path = "results/4_train/lakeview/heart_failure/one_hot/gru/fold3/model.safetensors"
+    planned = workflow.planned(path)
+    assert planned == dict.fromkeys(
+        ["simulate_site", "ingest_site", "build_cohort", "encode_visits", "train_model"], 1
+    )
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_every_experiment_plans(tmp_path: Path, path: Path) -> None:
+    workflow = Workflow(ROOT, tmp_path)
+    overlay = yaml.safe_load(path.read_text("utf-8"))
+    for site in overlay["sites"].values():
+        if site["source"] == "omop":
+            folder = tmp_path / site["path"]
+            folder.mkdir(parents=True)
+            for table in ("person", "condition_occurrence"):
+                (folder / f"{table}.csv").touch()
+            site["path"] = str(folder)
+    (tmp_path / "overlay.yaml").write_text(yaml.safe_dump(overlay), "utf-8")
+    planned = workflow.planned("--configfile", tmp_path / "overlay.yaml")
+    assert planned["draw_figures"] == 1
+    folds = len(overlay["run"].get("folds", [0]))
+    assert planned["train_model"] == folds * len(overlay["run"]["sites"])
+
+
+def test_a_list_replaces_and_a_mapping_merges(workflow: Workflow) -> None:
+    planned = workflow.planned("--configfile", TINY)
+    assert (planned["train_model"], planned["ingest_site"]) == (4, 2)
+    planned = workflow.planned("--config", "run={models: [logistic], sites: [lakeview]}")
+    assert planned["train_baseline"] == 1
+    assert "train_model" not in planned
+
+
+def test_an_empty_list_is_a_study_without_it(workflow: Workflow) -> None:
+    planned = workflow.planned("--config", "run={models: []}")
+    assert "train_model" not in planned
+    assert (planned["encode_visits"], planned["draw_figures"]) == (2, 1)
+
+
+def test_the_rule_graph_in_the_readme_is_the_workflow(workflow: Workflow) -> None:
+    done = workflow.snakemake("--rulegraph", "mermaid-js")
+    arrows = {line.strip() for line in done.stdout.splitlines() if "-->" in line}
+    assert arrows
+    readme = (ROOT / "README.md").read_text("utf-8")
+    labels = {}
+    for line in done.stdout.splitlines():
+        if "[" in line and "-->" not in line:
+            node, _, label = line.strip().partition("[")
+            labels[node] = label.rstrip("]")
+    for arrow in arrows:
+        one, _, two = arrow.partition(" --> ")
+        assert f"{labels[one]} --> {labels[two]}" in readme

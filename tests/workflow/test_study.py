@@ -1,0 +1,157 @@
+"""One study from end to end: what it writes, what a second run does, what an edit reruns."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from calls import TINY, Workflow
+
+from visitseq import tables
+
+TIMINGS = {"benchmarks", "logs"}
+MODEL = "one_hot/gru/fold0"
+
+
+def contents(results: Path) -> dict[str, str]:
+    """Digest of every file that the promise of identical bytes covers."""
+    return {
+        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(results.rglob("*"))
+        if path.is_file() and path.relative_to(results).parts[0] not in TIMINGS
+    }
+
+
+@contextmanager
+def edited(path: Path, old: str, new: str) -> Iterator[None]:
+    """Replace ``old`` by ``new`` in a file for a while."""
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    try:
+        yield
+    finally:
+        path.write_text(text, "utf-8")
+
+
+def test_a_second_run_does_nothing(study: Workflow) -> None:
+    assert study.planned("--configfile", TINY) == {}
+
+
+def test_every_table_keeps_its_contract(study: Workflow) -> None:
+    results = study.directory / "results"
+    contracts = {
+        "1_ingest/lakeview/persons.parquet": tables.PERSONS,
+        "1_ingest/lakeview/codes.parquet": tables.CODES,
+        "2_cohort/lakeview/heart_failure/cohort.parquet": tables.COHORT,
+        "2_cohort/lakeview/heart_failure/matches.parquet": tables.MATCHES,
+        "3_encode/lakeview/heart_failure/one_hot/vocabulary.parquet": tables.vocabulary_schema(7),
+        f"5_evaluate/lakeview/heart_failure/{MODEL}/predictions.parquet": tables.PREDICTIONS,
+        f"5_evaluate/lakeview/heart_failure/{MODEL}/validation.parquet": tables.PREDICTIONS,
+        "7_figures/metrics.parquet": tables.METRICS,
+    }
+    for path, schema in contracts.items():
+        assert pq.read_schema(results / path).remove_metadata().equals(schema), path
+    events = pq.read_schema(results / "1_ingest/lakeview/events.parquet")
+    assert {field.name: field.type for field in events} == {
+        field.name: field.type for field in tables.EVENTS
+    }
+    arrow = results / "3_encode/lakeview/heart_failure/one_hot/visits.arrow"
+    with pa.memory_map(str(arrow)) as source:
+        assert pa.ipc.open_file(source).schema.equals(tables.VISITS)
+
+
+def test_folds_test_on_their_own_part(study: Workflow) -> None:
+    results = study.directory / "results"
+    cohort = pq.read_table(results / "2_cohort/riverside/heart_failure/cohort.parquet").to_pandas()
+    for fold in (0, 1):
+        folder = results / f"5_evaluate/riverside/heart_failure/one_hot/gru/fold{fold}"
+        for name, part in (("predictions", fold), ("validation", fold + 1)):
+            scored = pq.read_table(folder / f"{name}.parquet")["subject_id"].to_pylist()
+            assert scored == cohort.loc[cohort.part == part, "subject_id"].tolist()
+        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+        assert metrics["n"] == (cohort.part == fold).sum()
+        assert 0 <= metrics["auroc"]["low"] <= metrics["auroc"]["value"] <= metrics["auroc"]["high"]
+
+
+def test_the_filled_configuration_is_saved(study: Workflow) -> None:
+    saved = yaml.safe_load((study.directory / "results/run_config.yaml").read_text("utf-8"))
+    assert saved["models"]["gru"]["hidden"] == 8
+    assert saved["cohorts"]["heart_failure"]["matching"]["ratio"] == 10
+
+
+def test_one_core_gives_the_same_bytes(study: Workflow, tmp_path: Path) -> None:
+    alone = Workflow(study.project, tmp_path)
+    done = alone.snakemake("--cores", "1", "--configfile", TINY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected = contents(study.directory / "results")
+    assert len(expected) > 60
+    assert contents(tmp_path / "results") == expected
+
+
+def test_an_edit_of_one_model_reruns_its_jobs_alone(study: Workflow) -> None:
+    with edited(study.project / "config.yaml", "learning_rate: 0.001", "learning_rate: 0.002"):
+        planned = study.planned("--configfile", TINY)
+    assert planned == {"train_model": 4, "evaluate_model": 4, "draw_figures": 1}
+
+
+def test_an_edit_of_the_library_reruns_the_stages_that_use_it(study: Workflow) -> None:
+    library = study.project / "src/visitseq"
+    with edited(library / "cohort/windows.py", "math.ceil(", "1 + math.ceil("):
+        planned = study.planned("--configfile", TINY)
+    assert "ingest_site" not in planned
+    assert planned["build_cohort"] == planned["encode_visits"] == 2
+    with edited(library / "figures/draw_figures.py", "log.info(", "log.debug("):
+        assert study.planned("--configfile", TINY) == {"draw_figures": 1}
+    with edited(library / "cohort/windows.py", "import math", "# A comment.\nimport math"):
+        assert study.planned("--configfile", TINY) == {}
+
+
+def test_truth_is_read_by_no_stage(study: Workflow, tmp_path: Path) -> None:
+    """Ingest, cohort, encode and train give the same without truth.parquet."""
+    copied = tmp_path / "results"
+    shutil.copytree(study.directory / "results/1_ingest/lakeview/omop", copied / "omop")
+    overlay = {
+        "run": {"sites": ["lakeview"], "folds": [0]},
+        "sites": {"lakeview": {"source": "omop", "path": str(copied / "omop")}},
+        "models": {"gru": {"embedding": 8, "hidden": 8, "epochs": 3}},
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(overlay), "utf-8")
+    target = f"results/4_train/lakeview/heart_failure/{MODEL}/model.safetensors"
+    alone = Workflow(study.project, tmp_path / "run")
+    alone.directory.mkdir()
+    done = alone.snakemake("--cores", "2", target, "--configfile", tmp_path / "study.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (alone.directory / target).read_bytes() == (study.directory / target).read_bytes()
+
+
+def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    done = study.snakemake("--configfile", TINY, "--report", report)
+    assert done.returncode == 0, done.stdout + done.stderr
+    html = report.read_text("utf-8")
+    for name in ("fig_roc", "fig_calibration", "fig_attrition", "fig_love", "fig_cohort"):
+        assert name in html
+    assert "synthetic" in html
+
+
+@pytest.mark.parametrize("figure", ["roc", "calibration", "attrition", "love", "cohort"])
+def test_synthetic_records_are_labelled(study: Workflow, figure: str) -> None:
+    svg = (study.directory / f"results/7_figures/fig_{figure}.svg").read_text("utf-8")
+    assert "synthetic records" in svg
+
+
+def test_logs_carry_no_person(study: Workflow) -> None:
+    ids = pq.read_table(study.directory / "results/2_cohort/lakeview/heart_failure/cohort.parquet")[
+        "subject_id"
+    ].to_pylist()
+    long_ids = {str(number) for number in ids if number > 100_000}
+    logs = [path.read_text("utf-8") for path in (study.directory / "results/logs").rglob("*.log")]
+    assert logs
+    assert not any(number in log for number in long_ids for log in logs)
