@@ -6,6 +6,7 @@ Everything that can be wrong without looking at any record is found here, before
 import difflib
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,22 @@ def fill_config(config: Mapping[str, Any], schema: Path) -> Config:
         For the first thing that is wrong: the key, what was found, what it may be.
     """
     rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
-    filled = deepcopy(dict(config))
+    filled: Config = _dates_as_text(config)
     errors = sorted(_Filling(rules).iter_errors(filled), key=lambda error: list(error.path))
     if errors:
         raise UserError(_describe(errors[0]))
     _check_references(filled)
     _check_values(filled)
     return filled
+
+
+def _dates_as_text(value: Any) -> Any:
+    """Copy with every date as YYYY-MM-DD: YAML reads one that is not quoted as a date."""
+    if isinstance(value, Mapping):
+        return {key: _dates_as_text(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_dates_as_text(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _fill_defaults(
@@ -132,6 +142,12 @@ def _check_values(config: Config) -> None:
                 f"Configuration, run/folds: fold {fold} does not exist; with run/parts {parts} "
                 f"folds go from 0 to {parts - 1}."
             )
+    for name, site in config["sites"].items():
+        latest = site.get("latest_date")
+        if latest is not None and not _is_date(latest):
+            raise UserError(
+                f"Configuration, sites/{name}/latest_date: {latest} is no day of the calendar."
+            )
     for name, cohort in config["cohorts"].items():
         youngest, oldest = cohort["age"]
         if youngest > oldest:
@@ -139,3 +155,11 @@ def _check_values(config: Config) -> None:
                 f"Configuration, cohorts/{name}/age: [{youngest}, {oldest}] is upside down. Write "
                 "the youngest age first."
             )
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -86,6 +86,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"sites": {"new": {"source": "omop"}}}, "sites/new: path is missing"),
     ({"sites": {"riverside": {"path": "x"}}}, "sites/riverside: unknown key path"),
     ({"sites": {"a_to_b": {"source": "omop", "path": "x"}}}, "'a_to_b' does not have the form"),
+    (
+        {"sites": {"new": {"source": "omop", "path": "x", "latest_date": "2020-02-30"}}},
+        "sites/new/latest_date: 2020-02-30 is no day",
+    ),
     ({"cohorts": {"heart_failure": {"age": [85, 40]}}}, "age: .85, 40. is upside down"),
     ({"cohorts": {"heart_failure": {"matching": {"exact": ["age"]}}}}, "'age' is not one of"),
     ({"tasks": {"heart_failure": {"cohort": "none"}}}, "tasks/heart_failure/cohort: none is not"),
@@ -97,6 +101,12 @@ def test_what_is_wrong_is_named(overlay: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         filled(**overlay)
     assert "\n" not in str(caught.value)
+
+
+def test_a_date_need_not_be_quoted() -> None:
+    for latest in ("2020-06-30", "'2020-06-30'"):
+        overlay = yaml.safe_load(f"mine: {{source: omop, path: x, latest_date: {latest}}}")
+        assert filled(sites=overlay)["sites"]["mine"]["latest_date"] == "2020-06-30"
 
 
 def test_a_section_of_the_wrong_kind() -> None:
