@@ -80,7 +80,7 @@ def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None
                 folder = results.joinpath("3_encode", site, name, encoding)
                 write_visits(rows, folder / "visits.arrow")
                 evaluated = results.joinpath("5_evaluate", site, name, encoding)
-                truth = np.where([row.label for row in rows], -0.8, -2.0)
+                truth = np.where([bool(row.label) for row in rows], -0.8, -2.0)
                 truth = truth + generator.normal(size=len(rows))
                 for model in study["models"]:
                     logit = truth + NOISE.get(model, 1) * generator.normal(size=len(rows))
@@ -96,7 +96,9 @@ def cohort_rows(sets: int, generator: np.random.Generator) -> list[Row]:
         set_id, label = subject % sets, subject < sets
         visits = int(generator.poisson(8 if label else 5))
         days = np.sort(generator.choice(np.arange(1, 540), visits, replace=False))[::-1]
-        codes = [sorted(generator.choice(50, generator.integers(1, 5), False)) for _ in range(visits)]
+        codes = [
+            sorted(generator.choice(50, generator.integers(1, 5), False)) for _ in range(visits)
+        ]
         rows.append(
             Row(
                 visits=codes,
@@ -130,7 +132,7 @@ def write_cohort(rows: Sequence[Row], folder: Path) -> None:
     write_attrition(ATTRITION, folder)
     smd = [("age", 0.42, 0.03), ("sex", -0.15, 0.0), ("visits", 0.61, 0.38)]
     smd += [("span_days", 0.33, 0.21), ("first_visit", -0.24, -0.05)]
-    balance = [
+    balance: list[tuple[Any, ...]] = [
         ("smd", variable, when, 1.0, 0.0, value)
         for variable, *values in smd
         for when, value in zip(("before", "after"), values, strict=True)

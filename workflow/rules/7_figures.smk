@@ -6,6 +6,7 @@
 rule draw_figures:
     input:
         grid("results/1_ingest/{site}/persons.parquet"),
+        grid("results/2_cohort/{site}/{cohort}/cohort.parquet"),
         grid("results/2_cohort/{site}/{cohort}/attrition.csv"),
         grid("results/2_cohort/{site}/{cohort}/balance.csv"),
         grid("results/3_encode/{site}/{task}/{encoding}/visits.arrow"),

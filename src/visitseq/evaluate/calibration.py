@@ -11,8 +11,9 @@
 Intercept and slope are maximum likelihood, by Newton's method on all draws together. A full Newton
 step may overshoot where the curvature is small; the step is therefore shortened to
 log(1 + d) / d of its length, d being the largest change of a row's linear predictor: the logistic
-loss falls with every such step (generalised self-concordance: Bach, Electronic Journal of
-Statistics 2010;4:384, lemma 1), and near the optimum it is Newton's own.
+loss falls with every such step, because it is generalised self-concordant (Bach, Electronic Journal
+of Statistics 2010;4:384; the step: Sun and Tran-Dinh, Mathematical Programming 2019;178:145), and
+near the optimum the step is Newton's own.
 
 Each function takes ``weights`` of shape (draws, rows) and returns one value a draw, NaN where it
 is undefined: where a draw has one class alone, or, for the slope, where the score separates the

@@ -34,7 +34,7 @@ _OF_ONE_CLASS = ("brier", "log_loss")
 # Why a metric may be undefined although there are cases and controls.
 _WITHOUT_VALUE = {
     "calibration_intercept": "no finite intercept",
-    "calibration_slope": "no finite slope (the score parts cases from controls, or is constant)",
+    "calibration_slope": "no finite slope: the score parts cases from controls, or is constant,",
     "concordance_within_sets": "no matched set with a case and a control",
 }
 

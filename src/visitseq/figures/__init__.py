@@ -1,0 +1,1 @@
+"""Stage 7: the tables and figures of the study."""

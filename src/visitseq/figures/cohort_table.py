@@ -1,0 +1,145 @@
+"""Table 1: who the cases and the controls are, and what their records hold.
+
+Persons are described from cohort.parquet and persons.parquet, at the index date; their visits from
+visits.arrow, within the observation window of each task. A visit begins on a day of its own, so a
+row's visits are its distinct days, also where a step of the sequence is one code. Numbers of
+persons under the study's minimum, and what they could be had from, are not shown; statistics of a
+group that small are suppressed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from visitseq.cohort.windows import completed_years
+from visitseq.encode.sequences import Sequences, read_sequences
+from visitseq.figures.small_cells import HIDDEN, SUPPRESSED, may_show, show_count, show_share
+from visitseq.figures.study import Setting, Study
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+FEMALE = 8532  # OMOP concept
+
+COLUMNS = ("records", "site", "cohort", "task", "characteristic", "cases", "controls")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Cohort rows with what Table 1 says of the persons, a value a row; NaN where unknown."""
+
+    subject_id: npt.NDArray[np.int64]
+    case: Flags
+    age: Floats
+    female: Flags
+    year: Floats
+
+
+def cohort_table(study: Study) -> pd.DataFrame:
+    """Table 1 of every site and cohort.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of ``COLUMNS``: a row a characteristic, as text; ``task`` is empty for what
+        does not depend on the observation window.
+    """
+    lines = []
+    for site, cohort in study.site_cohorts:
+        for task, name, cases, controls in _characteristics(study, site, cohort):
+            lines.append((study.records(site), site, cohort, task, name, cases, controls))
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def _characteristics(study: Study, site: str, cohort: str) -> Iterator[tuple[str, str, str, str]]:
+    """Task, characteristic, and its text for cases and controls."""
+    rows = _read_rows(study, site, cohort)
+    pair = [_of_persons(rows, group, study.minimum_cell) for group in (rows.case, ~rows.case)]
+    yield from (("", name, pair[0][name], pair[1][name]) for name in pair[0])
+    for task in (name for name in study.cohorts if study.cohorts[name] == cohort):
+        if study.encodings:
+            visits = read_sequences(study.visits(Setting(site, task, study.encodings[0])))
+            pair = [
+                _of_visits(visits, group, study.minimum_cell)
+                for group in (visits.label, ~visits.label)
+            ]
+            yield from ((task, name, pair[0][name], pair[1][name]) for name in pair[0])
+
+
+def _read_rows(study: Study, site: str, cohort: str) -> Rows:
+    table = pq.read_table(study.cohort_folder(site, cohort) / "cohort.parquet")
+    persons = pq.read_table(study.persons(site), columns=["subject_id", "birth_date", "sex"])
+    subject = table["subject_id"].to_numpy()
+    place = np.searchsorted(persons["subject_id"].to_numpy(), subject)
+    index = table["index_time"].to_numpy().astype("datetime64[D]")
+    birth = persons["birth_date"].to_numpy().astype("datetime64[D]")[place]
+    return Rows(
+        subject_id=subject,
+        case=table["label"].to_numpy(),
+        age=np.where(np.isnat(birth), np.nan, completed_years(birth, index)),
+        female=_equals(persons["sex"], FEMALE)[place],
+        year=index.astype("datetime64[Y]").astype(np.float64) + 1970,
+    )
+
+
+def _equals(column: pa.ChunkedArray, value: int) -> Flags:
+    return np.asarray(column.fill_null(0).to_numpy() == value)
+
+
+def _of_persons(rows: Rows, group: Flags, minimum: int) -> dict[str, str]:
+    _, first = np.unique(rows.subject_id[group], return_index=True)
+    persons, dates = len(first), int(group.sum())
+    female = int(rows.female[group][first].sum())
+    return {
+        "Persons": show_count(persons, minimum),
+        "Index dates": show_count(dates, minimum) if may_show(dates - persons, minimum) else HIDDEN,
+        "Age at the index date, years, mean (SD)": _mean_sd(rows.age[group], minimum),
+        "Female, n (%)": show_share(female, persons, minimum),
+        "Year of the index date, median [quartiles]": _quartiles(
+            rows.year[group], minimum, "{:.0f}"
+        ),
+    }
+
+
+def _of_visits(visits: Sequences, group: Flags, minimum: int) -> dict[str, str]:
+    chosen = visits.take(np.flatnonzero(group))
+    number, span = visit_numbers(chosen)
+    empty, seen = int(np.sum(number == 0)), number > 0
+    codes = float(len(chosen.codes)) / max(float(number.sum()), 1.0)
+    enough = int(seen.sum()) >= minimum
+    return {
+        "Visits, mean (SD)": _mean_sd(number, minimum),
+        "Codes a visit, mean": f"{codes:.2f}" if enough else SUPPRESSED,
+        "Span of the visits, days, median [quartiles]": _quartiles(span[seen], minimum, "{:,.0f}"),
+        "Without any visit, n (%)": show_share(empty, len(chosen), minimum),
+    }
+
+
+def visit_numbers(sequences: Sequences) -> tuple[Floats, Floats]:
+    """Visits of each row, and days from its first to its last visit, shape (rows,) each."""
+    rows = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    first_step = np.append(True, rows[1:] != rows[:-1])[: len(rows)]
+    new_day = first_step | (sequences.days > 0)
+    number = np.bincount(rows[new_day], minlength=len(sequences)).astype(np.float64)
+    gaps = np.where(first_step, 0.0, sequences.days)
+    span = np.bincount(rows, weights=gaps, minlength=len(sequences)).astype(np.float64)
+    return number, span
+
+
+def _mean_sd(values: Floats, minimum: int) -> str:
+    known = values[~np.isnan(values)]
+    if len(known) < max(minimum, 2):
+        return SUPPRESSED
+    return f"{known.mean():.1f} ({known.std(ddof=1):.1f})"
+
+
+def _quartiles(values: Floats, minimum: int, form: str) -> str:
+    if len(values) < max(minimum, 1):
+        return SUPPRESSED
+    low, median, high = (form.format(x) for x in np.quantile(values, [0.25, 0.5, 0.75]))
+    return f"{median} [{low}, {high}]"

@@ -1,0 +1,57 @@
+"""Stage 7: draw every table and figure of the study."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from visitseq.figures.attrition import draw_attrition
+from visitseq.figures.calibration import draw_calibration
+from visitseq.figures.cohort import draw_cohort
+from visitseq.figures.cohort_table import cohort_table
+from visitseq.figures.love import draw_love
+from visitseq.figures.metrics_table import metrics_table, readable_metrics
+from visitseq.figures.model_results import read_results
+from visitseq.figures.roc import draw_roc
+from visitseq.figures.study import Study
+from visitseq.figures.style import house_style, save
+from visitseq.tables import write_parquet
+
+logger = logging.getLogger(__name__)
+
+
+def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> None:
+    """Write metrics.parquet, table_*.csv and fig_*.{pdf,svg}.
+
+    Where the study has nothing to show (no model, say), a table has no rows and a figure says why.
+
+    Parameters
+    ----------
+    study
+        ``sites`` ({name: {"synthetic": bool}}), ``tasks`` ({name: its section}), ``encodings``,
+        ``models`` and ``folds`` in the order of the study; ``seed`` and ``draws`` of the bootstrap;
+        ``minimum_cell``, the smallest number of persons that may be shown.
+    results
+        Folder of the results of all stages.
+    folder
+        Where the files go.
+    """
+    shown = Study.from_mapping(study, results)
+    models, persons = read_results(shown), cohort_table(shown)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_parquet(metrics_table(models), folder / "metrics.parquet")
+    _write_csv(readable_metrics(shown, models), folder / "table_metrics.csv")
+    _write_csv(persons, folder / "table_cohort.csv")
+    with house_style():
+        save(draw_roc(shown, models), folder, "fig_roc")
+        save(draw_calibration(shown, models), folder, "fig_calibration")
+        save(draw_attrition(shown), folder, "fig_attrition")
+        save(draw_love(shown), folder, "fig_love")
+        save(draw_cohort(shown, persons), folder, "fig_cohort")
+    logger.info("Results of %d models drawn", len(models))
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, index=False, lineterminator="\n")

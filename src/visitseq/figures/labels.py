@@ -1,0 +1,26 @@
+"""Words for numbers: estimates with their intervals, and what was averaged."""
+
+import math
+import textwrap
+
+from visitseq.evaluate.estimate import Estimate
+
+
+def interval_text(estimate: Estimate, digits: int) -> str:
+    """Write ``value [low, high]``, or why there is none."""
+    if math.isnan(estimate.value):
+        return f"undefined ({estimate.reason})"
+    value = f"{estimate.value:z.{digits}f}"
+    if math.isnan(estimate.low):
+        return f"{value} ({estimate.reason})"
+    return f"{value} [{estimate.low:z.{digits}f}, {estimate.high:z.{digits}f}]"
+
+
+def mean_of(folds: tuple[int, ...]) -> str:
+    """Say of how many folds a headline is the mean, if it is of several."""
+    return f", mean of {len(folds)} folds" if len(folds) > 1 else ""
+
+
+def wrapped(text: str, width: int) -> str:
+    """Break ``text`` into lines of at most ``width`` characters."""
+    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))

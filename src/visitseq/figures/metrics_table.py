@@ -1,0 +1,66 @@
+"""The metrics of all models as tables: metrics.parquet for programs, one for readers.
+
+metrics.parquet has a row for each fold's estimate, and one with a null fold for the mean over the
+folds. A model is tested where it was trained: source and target are the same site, its strategy is
+``home``, trained on 100 per cent of the training part.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from visitseq.evaluate.estimate import Estimate
+from visitseq.evaluate.metrics import METRICS as NAMES
+from visitseq.figures.labels import interval_text
+from visitseq.figures.model_results import ModelResult
+from visitseq.figures.study import Study
+from visitseq.tables import METRICS
+
+_DIGITS = 3
+
+
+def metrics_table(results: list[ModelResult]) -> pa.Table:
+    """Every estimate, in the columns of tables.METRICS."""
+    return pa.Table.from_pylist([row for result in results for row in _rows(result)], METRICS)
+
+
+def readable_metrics(study: Study, results: list[ModelResult]) -> pd.DataFrame:
+    """One row a model: each metric's mean over the folds as ``value [low, high]``."""
+    lines = [
+        {
+            "records": study.records(result.setting.site),
+            **result.setting._asdict(),
+            "model": result.model,
+            "folds": len(result.folds),
+            **{name: interval_text(result.means[name], _DIGITS) for name in NAMES},
+        }
+        for result in results
+    ]
+    columns = ["records", "site", "task", "encoding", "model", "folds", *NAMES]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def _rows(result: ModelResult) -> Iterator[dict[str, Any]]:
+    by_fold = [(fold.fold, fold.metrics) for fold in result.folds]
+    for fold, metrics in [*by_fold, (None, result.means)]:
+        for name in NAMES:
+            yield {**_place(result), "fold": fold, "metric": name, **_numbers(metrics[name])}
+
+
+def _place(result: ModelResult) -> dict[str, Any]:
+    return {
+        "source": result.setting.site,
+        "target": result.setting.site,
+        "task": result.setting.task,
+        "encoding": result.setting.encoding,
+        "model": result.model,
+        "strategy": "home",
+        "fraction": 100,
+    }
+
+
+def _numbers(estimate: Estimate) -> dict[str, Any]:
+    """Value, low and high, null where undefined."""
+    return {key: estimate.to_json()[key] for key in ("value", "low", "high")}

@@ -1,0 +1,90 @@
+"""What the study holds, and where the results of each stage stand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Setting(NamedTuple):
+    """One panel of a figure of models: who, what, and how the visits were encoded."""
+
+    site: str
+    task: str
+    encoding: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """The names that the study runs, in its order, and the folder of its results.
+
+    Attributes
+    ----------
+    synthetic
+        Whether the records of each site are synthetic; its keys are the sites.
+    cohorts
+        The cohort of each task; its keys are the tasks.
+    minimum_cell
+        Smallest number of persons that a table or figure may show.
+    """
+
+    synthetic: dict[str, bool]
+    cohorts: dict[str, str]
+    encodings: tuple[str, ...]
+    models: tuple[str, ...]
+    folds: tuple[int, ...]
+    seed: int
+    draws: int
+    minimum_cell: int
+    results: Path
+
+    @classmethod
+    def from_mapping(cls, study: Mapping[str, Any], results: Path) -> "Study":
+        """Take the study's part of the configuration."""
+        return cls(
+            synthetic={name: site["synthetic"] for name, site in study["sites"].items()},
+            cohorts={name: task["cohort"] for name, task in study["tasks"].items()},
+            encodings=tuple(study["encodings"]),
+            models=tuple(study["models"]),
+            folds=tuple(study["folds"]),
+            seed=study["seed"],
+            draws=study["draws"],
+            minimum_cell=study["minimum_cell"],
+            results=results,
+        )
+
+    @property
+    def settings(self) -> list[Setting]:
+        """Every site, task and encoding, in the study's order."""
+        return [
+            Setting(site, task, encoding)
+            for site in self.synthetic
+            for task in self.cohorts
+            for encoding in self.encodings
+        ]
+
+    @property
+    def site_cohorts(self) -> list[tuple[str, str]]:
+        """Every site and cohort, in the study's order."""
+        cohorts = dict.fromkeys(self.cohorts.values())
+        return [(site, cohort) for site in self.synthetic for cohort in cohorts]
+
+    def records(self, site: str) -> str:
+        """Say whether the site's records are synthetic or real."""
+        return "synthetic" if self.synthetic[site] else "real"
+
+    def persons(self, site: str) -> Path:
+        """File persons.parquet of a site."""
+        return self.results / "1_ingest" / site / "persons.parquet"
+
+    def cohort_folder(self, site: str, cohort: str) -> Path:
+        """Folder of a site's cohort."""
+        return self.results / "2_cohort" / site / cohort
+
+    def visits(self, setting: Setting) -> Path:
+        """File visits.arrow of a setting."""
+        return self.results.joinpath("3_encode", *setting, "visits.arrow")
+
+    def evaluation_folder(self, setting: Setting, model: str, fold: int) -> Path:
+        """Folder of a model's predictions and metrics in one fold."""
+        return self.results.joinpath("5_evaluate", *setting, model, f"fold{fold}")

@@ -1,0 +1,461 @@
+import io
+import json
+import logging
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from arrow_visits import Row, write_visits
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from sklearn.metrics import roc_curve
+from study_results import ATTRITION, study_of, write_attrition, write_cohort, write_results
+
+from visitseq import tables
+from visitseq.evaluate.bootstrap import Groups
+from visitseq.evaluate.metrics import METRICS, metric_draws
+from visitseq.evaluate.scored_rows import ScoredRows
+from visitseq.figures.attrition import draw_attrition
+from visitseq.figures.calibration import bar_heights, binned_risk, draw_calibration
+from visitseq.figures.cohort import draw_cohort
+from visitseq.figures.cohort_table import cohort_table
+from visitseq.figures.draw_figures import draw_figures
+from visitseq.figures.love import draw_love
+from visitseq.figures.metrics_table import metrics_table, readable_metrics
+from visitseq.figures.model_results import FoldResult, read_results
+from visitseq.figures.roc import GRID, draw_roc, mean_roc
+from visitseq.figures.small_cells import HIDDEN, flow_steps, may_show, show_count, show_share
+from visitseq.figures.study import Study
+from visitseq.figures.style import house_style
+
+FILES = {
+    "metrics.parquet",
+    "table_metrics.csv",
+    "table_cohort.csv",
+    *(
+        f"fig_{name}.{ending}"
+        for name in ("roc", "calibration", "attrition", "love", "cohort")
+        for ending in ("pdf", "svg")
+    ),
+}
+MODELS = ["logistic", "svm", "mlp", "knn", "rnn", "lstm", "gru", "bigru"]
+TWO_SITES = {"riverside": {"synthetic": True}, "university_hospital_of_x": {"synthetic": False}}
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Two sites, two tasks on one cohort, eight models, two folds."""
+    task = study_of()["tasks"]["heart_failure"]
+    study = study_of(
+        sites=TWO_SITES,
+        tasks={"heart_failure": task, "heart_failure_12_6": task},
+        models=MODELS,
+        folds=[0, 3],
+        draws=60,
+    )
+    results = tmp_path_factory.mktemp("large")
+    write_results(study, results, sets=140)
+    return Study.from_mapping(study, results)
+
+
+@pytest.fixture(scope="module")
+def figures(large: Study) -> dict[str, Figure]:
+    return all_figures(large)
+
+
+def all_figures(study: Study) -> dict[str, Figure]:
+    results = read_results(study)
+    with house_style():
+        return {
+            "roc": draw_roc(study, results),
+            "calibration": draw_calibration(study, results),
+            "attrition": draw_attrition(study),
+            "love": draw_love(study),
+            "cohort": draw_cohort(study, cohort_table(study)),
+        }
+
+
+def words(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text().strip()]
+
+
+def test_every_file_is_written_and_its_bytes_are_the_same_on_every_run(tmp_path: Path) -> None:
+    study = study_of(models=["gru"], draws=100)
+    write_results(study, tmp_path, sets=210)
+    draw_figures(study=study, results=tmp_path, folder=tmp_path / "first")
+    program = (
+        "from pathlib import Path; from visitseq.figures.draw_figures import draw_figures; "
+        f"draw_figures(study={study}, results=Path('.'), folder=Path('second'))"
+    )
+    # Another process, with another order of its sets and dictionaries' hashes.
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)
+    first, second = (
+        {path.name: path.read_bytes() for path in (tmp_path / run).iterdir()}
+        for run in ("first", "second")
+    )
+    assert set(first) == FILES
+    assert first == second
+    svg = first["fig_roc.svg"].decode()
+    assert "<!-- synthetic records -->" in svg
+    assert "<text" not in svg  # letters are outlines: no reader needs the font
+    assert b"/FontFile2" in first["fig_roc.pdf"]
+    table = pq.read_table(tmp_path / "first/metrics.parquet")
+    assert table.schema.equals(tables.METRICS)
+
+
+def test_a_study_of_nothing_still_has_its_files(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="visitseq")
+    study = study_of(sites={}, tasks={}, encodings=[], models=[])
+    draw_figures(study=study, results=tmp_path, folder=tmp_path / "figures")
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == FILES
+    assert pq.read_table(tmp_path / "figures/metrics.parquet").num_rows == 0
+    assert len(pd.read_csv(tmp_path / "figures/table_cohort.csv")) == 0
+    assert caplog.messages == ["Results of 0 models drawn"]
+    assert "<!-- no site was run -->" in (tmp_path / "figures/fig_love.svg").read_text()
+
+
+@pytest.mark.parametrize("empty", ["models", "folds", "encodings"])
+def test_without_models_the_cohort_is_drawn(tmp_path: Path, empty: str) -> None:
+    mapping = study_of(**{"models": ["gru"], empty: []})
+    write_results(mapping, tmp_path, sets=70)
+    figures = all_figures(Study.from_mapping(mapping, tmp_path))
+    assert f"no {empty[:-1]} was run" in words(figures["roc"])
+    assert "Persons" in [text.strip() for text in words(figures["cohort"])]
+    assert ("Visits, mean (SD)" in " ".join(words(figures["cohort"]))) == (empty != "encodings")
+    assert "560" in words(figures["attrition"])
+
+
+def test_synthetic_records_are_named_in_every_figure_and_table(
+    large: Study, figures: dict[str, Figure]
+) -> None:
+    assert all("synthetic records" in words(figure) for figure in figures.values())
+    for table in (cohort_table(large), readable_metrics(large, read_results(large))):
+        assert set(zip(table["site"], table["records"], strict=True)) == {
+            ("riverside", "synthetic"),
+            ("university_hospital_of_x", "real"),
+        }
+    changes = {"synthetic": {"riverside": False}, "models": ("gru",), "folds": (0,)}
+    real = Study(**{**vars(large), **changes})
+    assert not any("synthetic" in text for f in all_figures(real).values() for text in words(f))
+
+
+@pytest.mark.parametrize("name", ["roc", "calibration", "attrition", "love", "cohort"])
+def test_no_words_overlap_or_leave_the_figure(figures: dict[str, Figure], name: str) -> None:
+    figure = figures[name]
+    with house_style():
+        figure.savefig(io.BytesIO(), format="png")
+        texts = set(figure.findobj(Text)) - undrawn(figure)
+        shown = [text for text in texts if text.get_text().strip() and text.get_visible()]
+        boxes = [(text.get_text(), text.get_window_extent()) for text in shown]
+    assert len(boxes) > 20
+    page = figure.bbox.padded(1)
+    assert not [
+        text for text, box in boxes if not (page.contains(*box.min) and page.contains(*box.max))
+    ]
+    assert not [
+        (first, second)
+        for (first, a), (second, b) in combinations(boxes, 2)
+        if a.padded(-1).overlaps(b.padded(-1))
+    ]
+
+
+def undrawn(figure: Figure) -> set[Text]:
+    """Tick labels beyond the limits of their axis: they exist, but are not drawn."""
+    hidden = set()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        for tick in axis.get_major_ticks():
+            if not low <= tick.get_loc() <= high:
+                hidden |= {tick.label1, tick.label2}
+    return hidden
+
+
+def test_matplotlib_is_left_as_it_was() -> None:
+    before = dict(mpl.rcParams)
+    with house_style():
+        assert mpl.rcParams["svg.hashsalt"] == "visitseq"
+    assert dict(mpl.rcParams) == before
+
+
+def test_figures_fit_the_width_of_a_page(figures: dict[str, Figure]) -> None:
+    assert all(figure.get_size_inches()[0] <= 7.1 for figure in figures.values())
+
+
+def test_metrics_table_holds_every_fold_and_the_mean_over_them(large: Study) -> None:
+    results = read_results(large)
+    table = metrics_table(results).to_pandas()
+    assert len(table) == 2 * 2 * 8 * 3 * len(METRICS)
+    assert set(table["strategy"]) == {"home"}
+    assert set(table["fraction"]) == {100}
+    assert (table["source"] == table["target"]).all()
+    gru = table[(table["model"] == "gru") & (table["metric"] == "auroc")].iloc[:3]
+    folder = large.results / "5_evaluate/riverside/heart_failure/one_hot/gru"
+    for fold, line in zip((0, 3), gru.itertuples(), strict=False):
+        content = json.loads((folder / f"fold{fold}/metrics.json").read_text())["auroc"]
+        assert [line.value, line.low, line.high] == list(content.values())
+    mean = gru.iloc[2]
+    assert pd.isna(mean["fold"])
+    assert mean["value"] == pytest.approx(gru["value"].iloc[:2].mean())
+    draws = [
+        metric_draws(
+            ScoredRows.from_predictions(pq.read_table(folder / f"fold{fold}/predictions.parquet")),
+            large.draws,
+            large.seed,
+            fold,
+            ("auroc",),
+        )["auroc"]
+        for fold in (0, 3)
+    ]
+    limits = np.quantile((draws[0] + draws[1]) / 2, [0.025, 0.975])
+    assert [mean["low"], mean["high"]] == pytest.approx(limits)
+
+
+def test_an_undefined_metric_is_null_in_one_table_and_says_why_in_the_other(tmp_path: Path) -> None:
+    mapping = study_of(models=["gru"], folds=[0, 1])
+    write_results(mapping, tmp_path, sets=6)
+    path = tmp_path / "5_evaluate/riverside/heart_failure/one_hot/gru/fold1/metrics.json"
+    content = json.loads(path.read_text())
+    null = {"value": None, "low": None, "high": None, "reason": "no case in the test part"}
+    path.write_text(json.dumps({**content, "auprc": null}))
+    study = Study.from_mapping(mapping, tmp_path)
+    results = read_results(study)
+    table = metrics_table(results).to_pandas().set_index(["metric", "fold"])["value"]
+    assert math.isnan(table.loc[("auprc", 1)])
+    assert not math.isnan(table.loc[("auprc", 0)])
+    text = readable_metrics(study, results)["auprc"].item()
+    assert text == "undefined (undefined in 1 of 2 folds: no case in the test part)"
+
+
+def fold_of(case: Any, score: Any, fold: int = 0) -> FoldResult:
+    rows = np.arange(len(case))
+    groups = Groups(rows, rows)
+    scored = ScoredRows.sort(np.asarray(case, dtype=bool), np.asarray(score), groups, rows > -1)
+    return FoldResult(fold, scored, {})
+
+
+def random_fold(seed: int, rows: int = 300) -> tuple[Any, Any]:
+    generator = np.random.default_rng(seed)
+    case = generator.random(rows) < 0.3
+    return case, np.round(1 / (1 + np.exp(1 - generator.normal(size=rows) - case)), 2)
+
+
+def test_mean_roc_is_the_vertical_mean_of_scikit_learns_curves() -> None:
+    samples = [random_fold(seed) for seed in (1, 2)]
+    band = mean_roc([fold_of(*sample, fold) for fold, sample in enumerate(samples)], 200, 0)
+    curves = []
+    for case, score in samples:
+        x, y, _ = roc_curve(case, score, drop_intermediate=False)
+        curves.append(np.interp(GRID, x, y))
+    assert band.value == pytest.approx(np.mean(curves, axis=0))
+    middle = slice(20, 150)
+    assert (band.low[middle] < band.value[middle]).all()
+    assert (band.high[middle] > band.value[middle]).all()
+    # Twice the persons: narrower by about the root of 2.
+    alone = mean_roc([fold_of(*samples[0])], 200, 0)
+    widths = [np.mean((b.high - b.low)[middle]) for b in (band, alone)]
+    assert 0.55 < widths[0] / widths[1] < 0.9
+
+
+def test_calibration_bins_by_hand() -> None:
+    # Two bins of equal expected cases: 0.8 + 0.6 + 0.4 = 1.8, and nine rows of 0.2.
+    score = [0.8, 0.6, 0.4, *[0.2] * 9]
+    case = [1, 1, 0, 1, 1, *[0] * 7]
+    predicted, observed = binned_risk([fold_of(case, score)], 50, 0, minimum=1)
+    assert predicted == pytest.approx([0.6, 0.2])
+    assert observed.value == pytest.approx([2 / 3, 2 / 9])
+
+
+def bin_counts(case: Any, score: Any, bins: int) -> list[int]:
+    """Cases and controls of each bin, row by row."""
+    counts, risk = {(place, kind): 0 for place in range(bins) for kind in (True, False)}, 0.0
+    for row in np.argsort(-score, kind="stable"):
+        place = int((risk + score[row] / 2) / (score.sum() / bins))
+        counts[place, bool(case[row])] += 1
+        risk += score[row]
+    return list(counts.values())
+
+
+@pytest.mark.parametrize("minimum", [1, 10, 20])
+def test_no_calibration_bin_holds_fewer_than_the_minimum(minimum: int) -> None:
+    samples = [random_fold(seed) for seed in (1, 2)]
+    folds = [fold_of(*sample) for sample in samples]
+    bins = len(binned_risk(folds, 20, 0, minimum)[0])
+    assert all(min(bin_counts(*sample, bins)) >= minimum for sample in samples)
+    # One bin more would have been too small in one of the folds.
+    assert bins == 10 or min(min(bin_counts(*s, bins + 1)) for s in samples) < minimum
+    assert (bins == 10) == (minimum == 1)
+
+
+def test_small_bars_of_the_distribution_are_not_drawn() -> None:
+    samples = [random_fold(seed) for seed in (1, 2)]
+    heights = bar_heights([fold_of(*sample) for sample in samples], 10)
+    counts = np.histogram(np.concatenate([s for _, s in samples]), np.linspace(0, 1, 21))[0]
+    assert ((heights > 0) == (counts >= 10)).all()
+    assert heights == pytest.approx(np.where(counts >= 10, counts, 0) / counts.max())
+
+
+def test_curves_of_too_few_cases_are_not_drawn(tmp_path: Path) -> None:
+    mapping = study_of(models=["gru"])
+    write_results(mapping, tmp_path, sets=63)  # 9 cases in a part
+    figures = all_figures(Study.from_mapping(mapping, tmp_path))
+    for name in ("roc", "calibration"):
+        assert "not drawn: fewer than 10 cases\nor controls in a test part" in words(figures[name])
+        lines = [line for axes in figures[name].axes for line in axes.lines]
+        assert all(len(np.asarray(line.get_xdata())) <= 2 for line in lines)
+    enough = Study.from_mapping({**mapping, "minimum_cell": 9}, tmp_path)
+    assert not any("not drawn" in text for text in words(all_figures(enough)["roc"]))
+
+
+@given(
+    st.lists(st.integers(0, 40), min_size=1, max_size=8).map(lambda x: sorted(x, reverse=True)),
+    st.integers(1, 12),
+)
+def test_no_small_number_can_be_computed_from_a_flow(left: list[int], minimum: int) -> None:
+    criteria = [f"criterion {number}" for number in range(len(left))]
+    steps = flow_steps(criteria, left, minimum)
+    assert [criterion for step in steps for criterion in step.criteria] == criteria
+    true_left = [left[criteria.index(step.criteria[-1])] for step in steps]
+    for place, (step, number) in enumerate(zip(steps, true_left, strict=True)):
+        assert step.left in (str(number), f"<{minimum}", HIDDEN)
+        assert (step.left == str(number)) <= may_show(number, minimum)
+        if place == 0:
+            assert step.out is None
+            continue
+        out = true_left[place - 1] - number
+        assert step.out in (str(out), f"<{minimum}", HIDDEN)
+        # Of three numbers that sum, none is shown beside two small or hidden ones' difference.
+        triple = {"before": true_left[place - 1], "out": out, "left": number}
+        shown = {
+            "before": steps[place - 1].left.isdigit(),
+            "out": str(step.out).isdigit(),
+            "left": step.left.isdigit(),
+        }
+        for name, value in triple.items():
+            if not may_show(value, minimum):
+                assert not shown[name]
+                assert not all(shown[other] for other in triple if other != name)
+
+
+def test_flow_shows_all_that_it_may() -> None:
+    steps = flow_steps(["all", "a", "b", "c", "d"], [1000, 400, 400, 395, 380], 10)
+    assert [step.criteria for step in steps] == [("all",), ("a",), ("b",), ("c", "d")]
+    assert [step.out for step in steps] == [None, "600", "0", "20"]
+    assert [step.left for step in steps] == ["1,000", "400", "400", "380"]
+    # The last step takes out too few: it is joined backwards.
+    steps = flow_steps(["all", "a", "b"], [1000, 400, 395], 10)
+    assert [(step.criteria, step.out) for step in steps] == [(("all",), None), (("a", "b"), "605")]
+    # Too few are left: who went out last is hidden.
+    steps = flow_steps(["all", "a", "b"], [1000, 400, 4], 10)
+    assert [(step.out, step.left) for step in steps][1:] == [("600", "400"), (HIDDEN, "<10")]
+
+
+def test_shares_hide_the_rest_of_a_group() -> None:
+    assert show_count(9, 10) == "<10"
+    assert show_count(1234, 10) == "1,234"
+    assert show_share(50, 200, 10) == "50 (25.0%)"
+    assert show_share(9, 200, 10) == "<10"
+    assert show_share(195, 200, 10) == "suppressed"  # 5 are the rest
+    assert show_share(5, 9, 10) == "suppressed"
+    assert show_share(200, 200, 10) == "200 (100.0%)"
+    assert show_share(0, 0, 10) == "0"
+
+
+COHORT = [
+    # A control twice; visits 100, 40 and 40 days before the index are two visits of a code each.
+    Row([[1], [2], [3]], True, 0, [100.0, 40.0, 40.0], 1, 1, datetime(2015, 6, 1)),
+    Row([[1, 2]], False, 0, [30.0], 2, 1, datetime(2015, 6, 1)),
+    Row([], False, 0, [], 2, 2, datetime(2016, 6, 1)),
+    Row([[1], [1, 2, 3]], True, 0, [300.0, 10.0], 3, 2, datetime(2016, 6, 1)),
+]
+BORN = {1: date(1950, 6, 1), 2: date(1960, 6, 2), 3: date(1956, 1, 1)}
+SEX: dict[int, int | None] = {1: 8532, 2: None, 3: 8507}
+
+
+@pytest.fixture
+def written_by_hand(tmp_path: Path) -> Callable[[int], Study]:
+    write_cohort(COHORT, tmp_path / "2_cohort/riverside/heart_failure")
+    columns: dict[str, Any] = {name: pa.nulls(3) for name in tables.PERSONS.names}
+    columns |= {"subject_id": [1, 2, 3], "birth_date": BORN.values(), "sex": SEX.values()}
+    columns = {name: list(v) if not isinstance(v, pa.Array) else v for name, v in columns.items()}
+    persons = tmp_path / "1_ingest/riverside/persons.parquet"
+    tables.write_parquet(pa.table(columns).cast(tables.PERSONS), persons)
+    write_visits(COHORT, tmp_path / "3_encode/riverside/heart_failure/one_hot/visits.arrow")
+    return lambda minimum: Study.from_mapping(study_of(minimum_cell=minimum), tmp_path)
+
+
+def test_table_1_by_hand(written_by_hand: Callable[[int], Study]) -> None:
+    table = cohort_table(written_by_hand(1))
+    assert set(table["task"]) == {"", "heart_failure"}
+    pairs = {row.characteristic: (row.cases, row.controls) for row in table.itertuples()}
+    assert pairs == {
+        "Persons": ("2", "1"),
+        "Index dates": ("2", "2"),
+        # Aged 65 and 60; 54 (a day short of 55) and, a year later, 55.
+        "Age at the index date, years, mean (SD)": ("62.5 (3.5)", "54.5 (0.7)"),
+        "Female, n (%)": ("1 (50.0%)", "0 (0.0%)"),
+        "Year of the index date, median [quartiles]": ("2016 [2015, 2016]", "2016 [2015, 2016]"),
+        "Visits, mean (SD)": ("2.0 (0.0)", "0.5 (0.7)"),
+        "Codes a visit, mean": ("1.75", "2.00"),
+        "Span of the visits, days, median [quartiles]": ("175 [118, 232]", "0 [0, 0]"),
+        "Without any visit, n (%)": ("0 (0.0%)", "1 (50.0%)"),
+    }
+
+
+def test_table_1_of_few_persons_says_nothing(written_by_hand: Callable[[int], Study]) -> None:
+    table = cohort_table(written_by_hand(10))
+    texts = set(table["cases"]) | set(table["controls"])
+    assert texts == {"<10", "suppressed", HIDDEN}
+
+
+def test_few_index_dates_of_the_same_person_are_not_counted_back(
+    written_by_hand: Callable[[int], Study],
+) -> None:
+    # One control person at two dates: the difference of 1 is a small number of persons.
+    table = cohort_table(written_by_hand(2)).set_index("characteristic")
+    assert table.loc["Index dates", "controls"] == HIDDEN
+    assert table.loc["Index dates", "cases"] == "2"
+
+
+def test_attrition_and_love_hide_small_numbers(tmp_path: Path) -> None:
+    mapping = study_of(models=[])
+    write_results(mapping, tmp_path, sets=8)
+    steps = [*ATTRITION["case"][:-1], ("matched to at least one control", 8)]
+    folder = tmp_path / "2_cohort/riverside/heart_failure"
+    write_attrition({**ATTRITION, "case": steps}, folder)
+    figures = all_figures(Study.from_mapping(mapping, tmp_path))
+    shown = words(figures["attrition"])
+    assert {"<10", "out: not shown", "1,204", "20,000"} <= set(shown)
+    assert not {"8", "3", "out: 3", "out: 592"} & set(shown)
+    assert "suppressed: fewer than\n10 cases or controls" in words(figures["love"])
+
+
+def test_love_plot_shows_absolute_differences(figures: dict[str, Figure]) -> None:
+    figure = figures["love"]
+    before, after = (
+        next(line for line in figure.axes[0].lines if line.get_label() == label)
+        for label in ("before", "after matching")
+    )
+    assert list(np.asarray(before.get_xdata())) == [0.42, 0.15, 0.61, 0.33, 0.24]
+    assert list(np.asarray(after.get_xdata())) == [0.03, 0.0, 0.38, 0.21, 0.05]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()][:3] == [
+        "Age",
+        "Sex",
+        "Visits",
+    ]
