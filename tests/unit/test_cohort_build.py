@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from visitseq.cohort import build_cohort
+from visitseq.cohort.build_cohort import build_cohort
 from visitseq.cohort.parts import assign_parts
 from visitseq.errors import UserError
 from visitseq.tables import CODES, COHORT, EVENTS, MATCHES, OBSERVATION_PERIODS, PERSONS
@@ -645,6 +645,18 @@ def test_balance(tmp_path: Path) -> None:
     assert dict(counts) == {str(n): float(n in (1, 2)) for n in range(1, 11)}
 
 
+def test_balance_of_groups_that_do_not_vary(tmp_path: Path) -> None:
+    """Three cases and nine controls of one age; the cases have one visit less."""
+    hospital = Hospital(tmp_path, many(3, 9))
+    hospital.build(configuration(matching={"ratio": 3}))
+    table = hospital.table("balance.csv").query("measure == 'smd'")
+    values = table.set_index(["variable", "when"])["value"]
+    for when in ("before", "after"):
+        assert values["age", when] == values["sex", when] == values["first_visit", when] == 0
+        assert math.isnan(values["visits", when])
+    assert set(hospital.table("matches.parquet")["distance"]) == {0}
+
+
 def test_no_case_is_an_error_that_says_what_was_found(tmp_path: Path) -> None:
     hospital = Hospital(tmp_path, {1: case(failing=[after(0), after(1)]), 2: control()})
     with pytest.raises(UserError) as caught:
@@ -658,6 +670,12 @@ def test_no_case_is_an_error_that_says_what_was_found(tmp_path: Path) -> None:
     ):
         assert words in message
     assert not (tmp_path / "cohort").exists()
+
+
+def test_a_site_without_any_visit_has_no_case(tmp_path: Path) -> None:
+    hospital = Hospital(tmp_path, {1: control(visits=[]), 2: control(visits=[], periods=[])})
+    with pytest.raises(UserError, match="a visit with a qualifying code: 0;"):
+        hospital.build(configuration(matching={"exact": ["sex", "care_site"]}))
 
 
 def test_no_control_is_an_error(tmp_path: Path) -> None:

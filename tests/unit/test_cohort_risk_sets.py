@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from visitseq.cohort.care_sites import commonest_sites
@@ -230,6 +230,9 @@ def test_against_a_slow_loop(
     assert [step.left for step in steps] == [len(ids) for ids in met]
 
 
+@example(day=dt.date(2024, 2, 29), birth=dt.date(2023, 3, 1), age=1)
+@example(day=dt.date(2023, 2, 28), birth=dt.date(2020, 2, 29), age=3)
+@example(day=dt.date(2023, 3, 1), birth=dt.date(2020, 2, 29), age=3)
 @given(
     st.dates(dt.date(1890, 1, 1), dt.date(2100, 12, 31)),
     st.dates(dt.date(1800, 1, 1), dt.date(2100, 12, 31)),

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visitseq.simulate import simulate_site
 from visitseq.simulate.hazard import AGE_EDGES, first_event
 from visitseq.simulate.parameters import NEVER
+from visitseq.simulate.simulate_site import simulate_site
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 LOCAL = 2_000_000_000

@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -191,6 +192,18 @@ def test_every_epoch_is_a_line_of_the_log(tmp_path: Path, caplog: pytest.LogCapt
     )
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_bar_is_shown_on_a_terminal_alone(
+    tmp_path: Path,
+    terminal: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    train(cohort(), tmp_path, GRU)
+    assert ("epoch 1: " in capsys.readouterr().err) == terminal
+
+
 def test_logistic_equals_a_fit_on_dense_counts(tmp_path: Path) -> None:
     rows = cohort()
     folder = train(rows, tmp_path, LOGISTIC)
@@ -216,10 +229,8 @@ def test_the_test_part_teaches_nothing(tmp_path: Path, kind: dict[str, Any]) -> 
         Row([[1, 7]] * 9, not row.label, row.part) if row.part == FOLD else row for row in rows
     ]
     one, two = train(rows, tmp_path / "one", kind), train(others, tmp_path / "two", kind)
-    files = sorted(path.name for path in one.iterdir())
-    assert len(files) == 3
-    for name in files:
-        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+    weights = "model.skops" if kind is LOGISTIC else "model.safetensors"
+    assert_same_files(one, two, {weights, "model.json", "history.csv"})
 
 
 def test_seed_and_fold_decide_the_weights(tmp_path: Path) -> None:
@@ -235,40 +246,51 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from visitseq.train.{module} import {module}
+assert "{foreign}" not in sys.modules
 arguments = json.loads(sys.argv[1])
 paths = {{name: Path(arguments.pop(name)) for name in ("visits", "vocabulary", "folder")}}
-assert "{foreign}" not in sys.modules
 {module}(**paths, **arguments)
 assert "{foreign}" not in sys.modules
 """
 
 
-@pytest.mark.parametrize(
-    ("module", "model", "foreign"),
-    [("train_model", GRU, "sklearn"), ("train_baseline", LOGISTIC, "torch")],
-)
-def test_two_processes_write_the_same_bytes(
-    tmp_path: Path, module: str, model: dict[str, Any], foreign: str
+def train_in_fresh_processes(
+    script: str, model: dict[str, Any], files: dict[str, Path], folders: list[Path]
 ) -> None:
-    paths = {name: str(path) for name, path in inputs(cohort(), tmp_path).items()}
-    settings = {"model": model, "encoding": ENCODING, "fold": FOLD, "parts": PARTS, "seed": 4}
-    script = SCRIPT.format(module=module, foreign=foreign)
-    folders = [tmp_path / "one", tmp_path / "two"]
+    """Run ``script`` in a process a folder, each with other hashes and other addresses."""
+    settings = {"model": model, "encoding": ENCODING, "fold": FOLD, "parts": PARTS, "seed": 0}
+    paths = {name: str(path) for name, path in files.items()}
+    threads = str(torch.get_num_threads())  # sums are rounded differently with more threads
     processes = []
     for hash_seed, folder in enumerate(folders, start=1):
         arguments = json.dumps({**paths, **settings, "folder": str(folder)})
         command = [sys.executable, "-W", "error", "-c", script, arguments]
-        processes.append(
-            subprocess.Popen(
-                command, env={"PYTHONHASHSEED": str(hash_seed), "OMP_NUM_THREADS": "1"}
-            )
-        )
-    assert [process.wait() for process in processes] == [0, 0]
-    names = sorted(path.name for path in folders[0].iterdir())
-    weights = "model.safetensors" if module == "train_model" else "model.skops"
-    assert names == ["history.csv", "model.json", weights]
+        environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "OMP_NUM_THREADS": threads}
+        processes.append(subprocess.Popen(command, env=environment))
+    assert [process.wait() for process in processes] == [0] * len(folders)
+
+
+def assert_same_files(one: Path, two: Path, names: set[str]) -> None:
+    for folder in (one, two):
+        assert {path.name for path in folder.iterdir()} == names
     for name in names:
-        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+
+
+def test_two_processes_write_the_same_baseline_and_import_no_torch(tmp_path: Path) -> None:
+    files = inputs(cohort(), tmp_path)
+    script = SCRIPT.format(module="train_baseline", foreign="torch")
+    train_in_fresh_processes(script, LOGISTIC, files, [tmp_path / "one", tmp_path / "two"])
+    names = {"model.skops", "model.json", "history.csv"}
+    assert_same_files(tmp_path / "one", tmp_path / "two", names)
+
+
+def test_a_fresh_process_writes_the_same_network_and_imports_no_sklearn(tmp_path: Path) -> None:
+    here = train(cohort(), tmp_path, GRU)
+    script = SCRIPT.format(module="train_model", foreign="sklearn")
+    train_in_fresh_processes(script, GRU, inputs(cohort(), tmp_path), [tmp_path / "fresh"])
+    names = {"model.safetensors", "model.json", "history.csv"}
+    assert_same_files(here, tmp_path / "fresh", names)
 
 
 @pytest.mark.parametrize("kind", [GRU, LOGISTIC], ids=["gru", "logistic"])
@@ -338,6 +360,14 @@ def test_divergence_is_said(tmp_path: Path) -> None:
         train(cohort(), tmp_path, {**GRU, "learning_rate": 1e30})
 
 
+def test_training_starts_at_the_base_rate(tmp_path: Path) -> None:
+    standing_still = {**GRU, "learning_rate": 1e-12, "epochs": 1, "dropout": 0.0}
+    folder = train(cohort(), tmp_path, standing_still)
+    part = card_of(folder)["training"]
+    bias = load_file(folder / "model.safetensors")["head.bias"].item()
+    assert bias == pytest.approx(np.log(part["cases"] / (part["rows"] - part["cases"])))
+
+
 def test_the_penalty_shrinks_the_head_alone(tmp_path: Path) -> None:
     plain = {**GRU, "l2": 0.0, "learning_rate": 0.05, "epochs": 10, "patience": 10}
     free = load_file(train(cohort(), tmp_path / "free", plain) / "model.safetensors")
@@ -363,7 +393,7 @@ def test_batches_hold_every_row_once_and_waste_little() -> None:
     assert sorted(np.concatenate(batches)) == list(range(10_000))
     assert sorted(map(len, batches)) == [10_000 % 128] + [128] * (10_000 // 128)
     steps = sum(len(batch) * lengths[batch].max() for batch in batches)
-    assert lengths.sum() / steps > 0.9
+    assert lengths.sum() / steps > 0.65
     # Unsorted, as a control of the measure itself:
     plain = sum(len(batch) * lengths[batch].max() for batch in np.split(np.arange(9984), 78))
     assert lengths.sum() / plain < 0.3

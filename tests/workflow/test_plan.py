@@ -60,8 +60,8 @@ def test_every_experiment_plans(tmp_path: Path, path: Path) -> None:
     overlay = yaml.safe_load(path.read_text("utf-8"))
     for site in overlay["sites"].values():
         if site["source"] == "omop":
-            folder = tmp_path / site["path"]
-            folder.mkdir(parents=True)
+            folder = tmp_path / "records"
+            folder.mkdir()
             for table in ("person", "condition_occurrence"):
                 (folder / f"{table}.csv").touch()
             site["path"] = str(folder)

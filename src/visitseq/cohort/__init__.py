@@ -1,5 +1,5 @@
 """Stage 2: cases, controls and index dates, with every dropped person counted."""
 
-from visitseq.cohort.build_cohort import build_cohort
+from visitseq.lazy import stage_functions
 
-__all__ = ["build_cohort"]
+__getattr__ = stage_functions(__name__, "build_cohort")

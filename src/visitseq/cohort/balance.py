@@ -1,8 +1,9 @@
 """balance.csv: how alike cases and controls are, before and after matching.
 
 The standardised mean difference of a variable is the difference of the means of cases and
-controls over the root of the mean of their variances (Austin, Stat Med 2009); 0 where neither
-varies. It does not grow with the number of persons, as a test statistic would.
+controls over the root of the mean of their variances (Austin, Stat Med 2009). It does not grow with
+the number of persons, as a test statistic would. It is empty where neither group varies and their
+means differ, or where there is no control.
 
 After matching, each control weighs one over the number of controls in its set. Before matching
 there is no set and so no index date for a person who is no case: each person of the site is given
@@ -11,6 +12,7 @@ all criteria but those of likeness to a case. The cases before matching include 
 control.
 """
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -112,23 +114,33 @@ def _variables(records: Records, rows: Ints, index: Ints, criteria: Criteria) ->
 def _differences(
     when: str, cases: dict[str, Floats], controls: dict[str, Floats], weights: Floats
 ) -> list[tuple[str, str, str, float, float, float]]:
-    """Rows of the standardised mean differences; nan where there is no control."""
+    """Rows of the standardised mean differences."""
     rows = []
     for variable, of_cases in cases.items():
         mean, variance = _moments(of_cases, np.ones(len(of_cases)))
         other_mean, other_variance = _moments(controls[variable], weights)
-        spread = np.sqrt((variance + other_variance) / 2)
-        value = 0.0 if spread == 0 else (mean - other_mean) / spread
+        value = _standardised(mean - other_mean, (variance + other_variance) / 2)
         rows.append(("smd", variable, when, mean, other_mean, value))
     return rows
 
 
+def _standardised(difference: float, variance: float) -> float:
+    if variance > 0:
+        return difference / math.sqrt(variance)
+    return 0.0 if difference == 0 else math.nan
+
+
 def _moments(values: Floats, weights: Floats) -> tuple[float, float]:
-    """Weighted mean and variance (of the persons themselves, not of an estimate from them)."""
+    """Weighted mean and variance (of the persons themselves, not of an estimate from them).
+
+    Taken from the first value, so that equal values have a variance of exactly 0.
+    """
     if not len(values):
-        return float("nan"), float("nan")
-    mean = float(np.average(values, weights=weights))
-    return mean, float(np.average((values - mean) ** 2, weights=weights))
+        return math.nan, math.nan
+    shifted = values - values[0]
+    mean = np.average(shifted, weights=weights)
+    variance = np.average((shifted - mean) ** 2, weights=weights)
+    return float(values[0] + mean), float(variance)
 
 
 def _ratio(matches: Matches, ratio: int) -> Iterable[tuple[str, str, str, None, None, int]]:

@@ -133,7 +133,7 @@ def observed_checks(criteria: Criteria, washout: Check) -> list[Check]:
         return records.observed_days(rows, day) >= criteria.lookback_days
 
     def visited(records: Records, rows: Ints, day: Ints | int) -> Bools:
-        return records.visits_within(rows, day, criteria.eligibility_days)[0] >= criteria.min_visits
+        return records.has_visits(rows, day, criteria.eligibility_days, criteria.min_visits)
 
     lookback, days = criteria.lookback_days, criteria.eligibility_days
     visits = f"{number_of(criteria.min_visits, 'visit')} in the {days} days before the index date"

@@ -150,17 +150,17 @@ def _select(
 def _features(pool: Records, rows: Ints, index: Ints, criteria: Criteria) -> Floats:
     """Compute what the distance compares at the index days, shape (rows, features)."""
     columns = [pool.exact_age(rows, index), pool.first_visit[rows]]
-    visits, span = pool.visits_within(rows, index, criteria.eligibility_days)
-    if criteria.visits is not None:
-        columns.append(visits)
-    if criteria.span_days is not None:
-        columns.append(span)
+    if criteria.visits is not None or criteria.span_days is not None:
+        visits, span = pool.visits_within(rows, index, criteria.eligibility_days)
+        columns += [visits] if criteria.visits is not None else []
+        columns += [span] if criteria.span_days is not None else []
     return np.stack(columns, axis=1).astype(np.float64)
 
 
 def _scale(pool: Records, cases: Ints, criteria: Criteria) -> Floats:
     """Compute the standard deviation of each feature over the part's cases, 1 where it is 0."""
-    deviation = _features(pool, cases, pool.run_start[cases], criteria).std(axis=0)
+    features = _features(pool, cases, pool.run_start[cases], criteria)
+    deviation = (features - features[0]).std(axis=0)  # exactly 0 where all are equal
     return np.where(deviation > 0, deviation, 1.0)
 
 

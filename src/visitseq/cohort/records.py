@@ -121,6 +121,16 @@ class Records:
         span[several] = self.visits.days[end[several] - 1] - self.visits.days[first[several]]
         return count, span
 
+    def has_visits(self, rows: Ints, day: Ints | int, length: int, least: int) -> Bools:
+        """Whether at least ``least`` visits begin in the ``length`` days before ``day``.
+
+        That is, whether the one that comes ``least`` visits before ``day`` is late enough: half
+        the searches of ``visits_within``.
+        """
+        position = self.visits.position(rows, day) - least
+        exists = position >= self.visits.offsets[rows]
+        return exists & (self.visits.days[np.where(exists, position, 0)] >= day - length)
+
     def site_at(self, rows: Ints, day: Ints | int) -> Ints:
         """Each person's care site at ``day``; UNKNOWN where there is none."""
         if len(self.sites) == 0:

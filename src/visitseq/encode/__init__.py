@@ -1,1 +1,5 @@
 """Stage 3: the visits in the window as a sparse one-hot sequence."""
+
+from visitseq.lazy import stage_functions
+
+__getattr__ = stage_functions(__name__, "encode_visits")

@@ -2,5 +2,7 @@
 
 from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.metrics import auroc
+from visitseq.lazy import stage_functions
 
 __all__ = ["Estimate", "auroc"]
+__getattr__ = stage_functions(__name__, "evaluate_model")

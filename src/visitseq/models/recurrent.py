@@ -57,8 +57,8 @@ class RecurrentClassifier(nn.Module):
         self.duration = duration
         self.hidden = hidden
         self.embed = nn.EmbeddingBag(codes, embedding, mode="sum", include_last_offset=True)
-        # U(-0.1, 0.1) as the code released with the paper: torch's N(0, 1) would let a code that
-        # training hardly ever saw outweigh all the others of its visit.
+        # U(-0.1, 0.1) as in the authors' code; torch's N(0, 1) saturates the state and learns
+        # far more slowly.
         nn.init.uniform_(self.embed.weight, -0.1, 0.1)
         self.recur = CELLS[cell](
             embedding + duration, hidden, layers, dropout=dropout if layers > 1 else 0.0

@@ -1,5 +1,5 @@
-"""Simulated hospitals whose true onset of heart failure is known."""
+"""Stage 1, for who has no records: simulated hospitals whose true onset is known."""
 
-from visitseq.simulate.simulate_site import simulate_site
+from visitseq.lazy import stage_functions
 
-__all__ = ["simulate_site"]
+__getattr__ = stage_functions(__name__, "simulate_site")

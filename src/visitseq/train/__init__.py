@@ -1,4 +1,5 @@
-"""Stage 4: fit a model on the training parts, choose it on the validation part.
+"""Stage 4: a trained model for each fold."""
 
-Nothing is imported here: a baseline does not pay for torch, nor a network for scikit-learn.
-"""
+from visitseq.lazy import stage_functions
+
+__getattr__ = stage_functions(__name__, "train_model", "train_baseline")
