@@ -86,7 +86,7 @@ def write_vocabulary(rows: Sequence[Row], codes: int, parts: int, path: Path) ->
     return path
 
 
-def in_memory(cohort: list[list[list[int]]]) -> Sequences:
+def in_memory(cohort: Sequence[Sequence[Sequence[int]]]) -> Sequences:
     """Sequences of hand-made visits, days counting up from 0 over all visits."""
     visits = [visit for row in cohort for visit in row]
     n = len(cohort)

@@ -349,10 +349,16 @@ def test_a_training_part_of_one_class_is_refused(
 
 
 @pytest.mark.parametrize("kind", [GRU, LOGISTIC], ids=["gru", "logistic"])
-def test_a_fold_that_knows_no_code_is_refused(tmp_path: Path, kind: dict[str, Any]) -> None:
+def test_a_fold_that_knows_no_code_learns_the_base_rate(
+    tmp_path: Path, kind: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     rows = [Row([[0], []], False, 0), Row([[1]], True, 1), Row([[0], [0]], True, FOLD)]
-    with pytest.raises(UserError, match=r"none of the 8 codes stands in 2 visits .* min_count"):
-        train(rows, tmp_path, kind)
+    folder = train(rows, tmp_path, {**kind, "duration": False} if kind is GRU else kind)
+    assert "none of the 8 codes stands in 2 visits" in caplog.text
+    assert card_of(folder)["known"] == []
+    # One case among the two training rows.
+    scores = load_model(folder).score(in_memory([row.visits for row in rows]))
+    assert scores == pytest.approx([0.5] * 3, abs=0.1)
 
 
 def test_divergence_is_said(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ class RecurrentClassifier(nn.Module):
     Parameters
     ----------
     codes
-        Codes that the fold knows: the rows of the embedding.
+        Codes that the fold knows: the rows of the embedding. Where it knows none, one row stands
+        that no visit asks for.
     cell
         A name in ``CELLS``.
     embedding, hidden, layers
@@ -56,7 +57,7 @@ class RecurrentClassifier(nn.Module):
         super().__init__()
         self.duration = duration
         self.hidden = hidden
-        self.embed = nn.EmbeddingBag(codes, embedding, mode="sum", include_last_offset=True)
+        self.embed = nn.EmbeddingBag(max(codes, 1), embedding, mode="sum", include_last_offset=True)
         # U(-0.1, 0.1) as in the authors' code; torch's N(0, 1) saturates the state and learns
         # far more slowly.
         nn.init.uniform_(self.embed.weight, -0.1, 0.1)

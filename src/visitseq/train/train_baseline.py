@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from visitseq.encode.sequences import count_matrix
+from visitseq.train.features import counts
 from visitseq.train.losses import Losses, log_loss
 from visitseq.train.model_folder import write_card, write_history
 from visitseq.train.skops_archive import save_archive
@@ -52,7 +52,7 @@ def train_baseline(
     Raises
     ------
     UserError
-        The training parts lack cases, controls or known codes.
+        The training parts lack cases or controls.
     """
     data = read_training_data(visits, vocabulary, encoding, fold, parts)
     pipeline = Pipeline(
@@ -76,9 +76,9 @@ def _counts_and_labels(
     data: TrainingData, rows: npt.NDArray[np.intp]
 ) -> tuple[sparse.csr_matrix, npt.NDArray[np.bool_]]:
     sequences = data.sequences.take(rows)
-    return count_matrix(sequences, data.known), sequences.label
+    return counts(sequences, data.known), sequences.label
 
 
 def _loss(pipeline: Pipeline, data: TrainingData, rows: npt.NDArray[np.intp]) -> float:
-    counts, labels = _counts_and_labels(data, rows)
-    return log_loss(pipeline.decision_function(counts), labels)
+    features, labels = _counts_and_labels(data, rows)
+    return log_loss(pipeline.decision_function(features), labels)

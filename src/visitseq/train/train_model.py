@@ -43,7 +43,7 @@ def train_model(
     Raises
     ------
     UserError
-        The training parts lack cases, controls or known codes, or training diverges.
+        The training parts lack cases or controls, or training diverges.
     """
     data = read_training_data(visits, vocabulary, encoding, fold, parts)
     for_torch, for_batches = np.random.SeedSequence([seed, fold]).spawn(2)

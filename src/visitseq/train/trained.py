@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from visitseq.encode.sequences import Sequences, code_positions, count_matrix
+from visitseq.encode.sequences import Sequences, code_positions
+from visitseq.train.features import counts
 from visitseq.train.model_folder import read_card
 
 Scorer = Callable[[Sequences], npt.NDArray[np.float64]]
@@ -70,9 +71,7 @@ def _load_baseline(folder: Path, card: dict[str, Any], known: npt.NDArray[np.int
     def score(sequences: Sequences) -> npt.NDArray[np.float64]:
         if not len(sequences):  # which scikit-learn refuses
             return np.empty(0)
-        probabilities: npt.NDArray[np.float64] = pipeline.predict_proba(
-            count_matrix(sequences, known)
-        )
+        probabilities: npt.NDArray[np.float64] = pipeline.predict_proba(counts(sequences, known))
         return probabilities[:, 1]
 
     return score

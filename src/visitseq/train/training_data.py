@@ -65,7 +65,7 @@ def read_training_data(
     Raises
     ------
     UserError
-        The training parts lack cases or controls, or hold no code often enough.
+        The training parts lack cases or controls.
     """
     sequences, table = read_sequences(visits), pq.read_table(vocabulary)
     train_on = training_parts(fold, parts)
@@ -80,7 +80,14 @@ def read_training_data(
         codes=_names(table, known),
     )
     _require_both_classes(data, visits)
-    _require_codes(data, table.num_rows, encoding["min_count"], visits)
+    if not len(known):
+        log.warning(
+            "fold %d: none of the %d codes stands in %d visits of the training parts, so that the "
+            "model sees no code; a smaller min_count lets it",
+            fold,
+            table.num_rows,
+            encoding["min_count"],
+        )
     log.info(
         "fold %d: %d training rows with %d cases, %d validation rows with %d cases, "
         "%d of %d codes known",
@@ -108,13 +115,4 @@ def _require_both_classes(data: TrainingData, visits: Path) -> None:
             f"{visits}: the training parts of fold {data.fold} hold {rows} rows with {cases} "
             "cases, but a model needs both; widen the cohort's criteria or leave this "
             "fold out of run.folds."
-        )
-
-
-def _require_codes(data: TrainingData, codes: int, min_count: int, visits: Path) -> None:
-    if not len(data.known):
-        raise UserError(
-            f"{visits}: none of the {codes} codes stands in {min_count} visits of the training "
-            f"parts of fold {data.fold}; lower the encoding's min_count, widen the task's window "
-            "or name more domains."
         )
