@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from visitseq.ingest.ingest_site import ingest_site
+from visitseq.ingest.site import ingest_site
 
 Row = dict[str, Any]
 Tables = Mapping[str, Sequence[Row]]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from visitseq.cohort.build_cohort import build_cohort
+from visitseq.cohort.build import build_cohort
 from visitseq.cohort.parts import assign_parts
 from visitseq.errors import UserError
 from visitseq.tables import CODES, COHORT, EVENTS, MATCHES, OBSERVATION_PERIODS, PERSONS

@@ -11,7 +11,7 @@ import pytest
 from event_tables import Event, event, write_codes, write_cohort, write_events
 
 from visitseq.cohort.windows import months_to_days, window_bounds
-from visitseq.encode.encode_visits import encode_visits
+from visitseq.encode.encode import encode_visits
 from visitseq.encode.sequences import read_sequences
 from visitseq.tables import VISITS, vocabulary_schema
 

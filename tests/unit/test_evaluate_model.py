@@ -19,13 +19,13 @@ from sklearn.metrics import roc_auc_score
 from visitseq import tables
 from visitseq.encode.sequences import Sequences
 from visitseq.errors import UserError
-from visitseq.evaluate import evaluate_model as stage
+from visitseq.evaluate import evaluate as stage
 from visitseq.evaluate.estimate import Estimate, undefined
-from visitseq.evaluate.evaluate_model import evaluate_model
+from visitseq.evaluate.evaluate import evaluate_model
 from visitseq.evaluate.folds import mean_over_folds
 from visitseq.evaluate.metrics import METRICS
 from visitseq.evaluate.threshold import choose_threshold
-from visitseq.train.train_baseline import train_baseline
+from visitseq.train.baseline import train_baseline
 from visitseq.train.trained import TrainedModel
 
 PARTS, FOLD = 7, 2  # fold 2 tests on part 2 and validates on part 3

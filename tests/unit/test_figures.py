@@ -33,7 +33,7 @@ from visitseq.figures.attrition import draw_attrition
 from visitseq.figures.calibration import bar_heights, binned_risk, draw_calibration
 from visitseq.figures.cohort import draw_cohort
 from visitseq.figures.cohort_table import cohort_table
-from visitseq.figures.draw_figures import draw_figures
+from visitseq.figures.draw import draw_figures
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import metrics_table, readable_metrics
 from visitseq.figures.model_results import FoldResult, read_results
@@ -98,7 +98,7 @@ def test_every_file_is_written_and_its_bytes_are_the_same_on_every_run(tmp_path:
     write_results(study, tmp_path, sets=210)
     draw_figures(study=study, results=tmp_path, folder=tmp_path / "first")
     program = (
-        "from pathlib import Path; from visitseq.figures.draw_figures import draw_figures; "
+        "from pathlib import Path; from visitseq.figures.draw import draw_figures; "
         f"draw_figures(study={study}, results=Path('.'), folder=Path('second'))"
     )
     # Another process, with another order of its sets and dictionaries' hashes.

@@ -9,14 +9,14 @@ import pytest
 from visitseq import fingerprint
 
 STAGES = [
-    "simulate.simulate_site",
-    "ingest.ingest_site",
-    "cohort.build_cohort",
-    "encode.encode_visits",
-    "train.train_model",
-    "train.train_baseline",
-    "evaluate.evaluate_model",
-    "figures.draw_figures",
+    "simulate.site",
+    "ingest.site",
+    "cohort.build",
+    "encode.encode",
+    "train.network",
+    "train.baseline",
+    "evaluate.evaluate",
+    "figures.draw",
 ]
 
 
@@ -52,17 +52,17 @@ def test_every_stage_has_a_digest_of_its_own(library: Path) -> None:
 
 
 def test_an_edit_reruns_the_stages_that_use_it(library: Path) -> None:
-    assert changed(library, "ingest/omop.py", '"death"', '"deaths"') == {"ingest.ingest_site"}
+    assert changed(library, "ingest/omop.py", '"death"', '"deaths"') == {"ingest.site"}
     # What counts a visit is used by the cohort and by its encoding, and by nothing before.
     assert changed(library, "cohort/sql/visit_event.sql", "> 366", "> 365") == {
-        "cohort.build_cohort",
-        "encode.encode_visits",
+        "cohort.build",
+        "encode.encode",
     }
 
 
 def test_data_files_count(library: Path) -> None:
     edited = changed(library, "data/simulator_emissions.csv", "\n", "\n\n")
-    assert edited == {"simulate.simulate_site"}
+    assert edited == {"simulate.site"}
 
 
 def test_comments_and_docstrings_do_not_count(library: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from visitseq.simulate.hazard import AGE_EDGES, first_event
 from visitseq.simulate.parameters import NEVER
-from visitseq.simulate.simulate_site import simulate_site
+from visitseq.simulate.site import simulate_site
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 LOCAL = 2_000_000_000

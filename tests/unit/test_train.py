@@ -21,12 +21,12 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from visitseq.encode.sequences import Sequences, read_sequences
 from visitseq.errors import UserError
 from visitseq.models.recurrent import build_classifier
+from visitseq.train.baseline import train_baseline
 from visitseq.train.losses import log_loss
+from visitseq.train.network import train_model
 from visitseq.train.scoring import score_logits
 from visitseq.train.shuffled_batches import shuffled_batches
 from visitseq.train.skops_archive import load_archive, save_archive
-from visitseq.train.train_baseline import train_baseline
-from visitseq.train.train_model import train_model
 from visitseq.train.trained import load_model
 
 CODES, PARTS, FOLD = 8, 7, 2  # fold 2 tests on part 2 and validates on part 3
@@ -245,11 +245,11 @@ def test_seed_and_fold_decide_the_weights(tmp_path: Path) -> None:
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from visitseq.train.{module} import {module}
+from visitseq.train import {rule}
 assert "{foreign}" not in sys.modules
 arguments = json.loads(sys.argv[1])
 paths = {{name: Path(arguments.pop(name)) for name in ("visits", "vocabulary", "folder")}}
-{module}(**paths, **arguments)
+{rule}(**paths, **arguments)
 assert "{foreign}" not in sys.modules
 """
 
@@ -279,7 +279,7 @@ def assert_same_files(one: Path, two: Path, names: set[str]) -> None:
 
 def test_two_processes_write_the_same_baseline_and_import_no_torch(tmp_path: Path) -> None:
     files = inputs(cohort(), tmp_path)
-    script = SCRIPT.format(module="train_baseline", foreign="torch")
+    script = SCRIPT.format(rule="train_baseline", foreign="torch")
     train_in_fresh_processes(script, LOGISTIC, files, [tmp_path / "one", tmp_path / "two"])
     names = {"model.skops", "model.json", "history.csv"}
     assert_same_files(tmp_path / "one", tmp_path / "two", names)
@@ -287,7 +287,7 @@ def test_two_processes_write_the_same_baseline_and_import_no_torch(tmp_path: Pat
 
 def test_a_fresh_process_writes_the_same_network_and_imports_no_sklearn(tmp_path: Path) -> None:
     here = train(cohort(), tmp_path, GRU)
-    script = SCRIPT.format(module="train_model", foreign="sklearn")
+    script = SCRIPT.format(rule="train_model", foreign="sklearn")
     train_in_fresh_processes(script, GRU, inputs(cohort(), tmp_path), [tmp_path / "fresh"])
     names = {"model.safetensors", "model.json", "history.csv"}
     assert_same_files(here, tmp_path / "fresh", names)

@@ -107,7 +107,7 @@ def test_an_edit_of_the_library_reruns_the_stages_that_use_it(study: Workflow) -
         planned = study.planned("--configfile", TINY)
     assert "ingest_site" not in planned
     assert planned["build_cohort"] == planned["encode_visits"] == 2
-    with edited(library / "figures/draw_figures.py", "", "EDITED = True\n"):
+    with edited(library / "figures/draw.py", "", "EDITED = True\n"):
         assert study.planned("--configfile", TINY) == {"draw_figures": 1}
     with edited(library / "cohort/windows.py", "import math", "# A comment.\nimport math"):
         assert study.planned("--configfile", TINY) == {}

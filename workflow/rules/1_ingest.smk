@@ -17,7 +17,7 @@ rule simulate_site:
     threads: 1
     params:
         site=lookup("sites/{site}", within=config),
-        code=fingerprint("simulate.simulate_site"),
+        code=fingerprint("simulate.site"),
     script:
         "../scripts/simulate_site.py"
 
@@ -43,7 +43,7 @@ rule ingest_site:
     params:
         site=lookup("sites/{site}", within=config),
         path=place_of,
-        code=fingerprint("ingest.ingest_site"),
+        code=fingerprint("ingest.site"),
     script:
         "../scripts/ingest_site.py"
 

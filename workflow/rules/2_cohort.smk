@@ -26,7 +26,7 @@ rule build_cohort:
         cohort=lookup("cohorts/{cohort}", within=config),
         seed=RUN["seed"],
         parts=RUN["parts"],
-        code=fingerprint("cohort.build_cohort"),
+        code=fingerprint("cohort.build"),
     script:
         "../scripts/build_cohort.py"
 

@@ -24,7 +24,7 @@ rule encode_visits:
         encoding=lookup("encodings/{encoding}", within=config),
         seed=RUN["seed"],
         parts=RUN["parts"],
-        code=fingerprint("encode.encode_visits"),
+        code=fingerprint("encode.encode"),
     script:
         "../scripts/encode_visits.py"
 

@@ -26,7 +26,7 @@ rule train_model:
         encoding=lookup("encodings/{encoding}", within=config),
         parts=RUN["parts"],
         seed=RUN["seed"],
-        code=fingerprint("train.train_model"),
+        code=fingerprint("train.network"),
     script:
         "../scripts/train_model.py"
 
@@ -53,7 +53,7 @@ rule train_baseline:
         encoding=lookup("encodings/{encoding}", within=config),
         parts=RUN["parts"],
         seed=RUN["seed"],
-        code=fingerprint("train.train_baseline"),
+        code=fingerprint("train.baseline"),
     script:
         "../scripts/train_baseline.py"
 

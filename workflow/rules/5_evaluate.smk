@@ -24,7 +24,7 @@ rule evaluate_model:
         parts=RUN["parts"],
         seed=RUN["seed"],
         draws=RUN["bootstrap"],
-        code=fingerprint("evaluate.evaluate_model"),
+        code=fingerprint("evaluate.evaluate"),
     script:
         "../scripts/evaluate_model.py"
 

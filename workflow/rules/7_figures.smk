@@ -31,7 +31,7 @@ rule draw_figures:
     threads: 1
     params:
         study=study(),
-        code=fingerprint("figures.draw_figures"),
+        code=fingerprint("figures.draw"),
     script:
         "../scripts/draw_figures.py"
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    from visitseq.cohort.build_cohort import build_cohort
+    from visitseq.cohort import build_cohort
 
     build_cohort(
         site=snakemake.wildcards.site,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    from visitseq.figures.draw_figures import draw_figures
+    from visitseq.figures import draw_figures
 
     draw_figures(
         study=snakemake.params.study,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    from visitseq.encode.encode_visits import encode_visits
+    from visitseq.encode import encode_visits
 
     encode_visits(
         task=snakemake.params.task,

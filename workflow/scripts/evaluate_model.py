@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    from visitseq.evaluate.evaluate_model import evaluate_model
+    from visitseq.evaluate import evaluate_model
 
     evaluate_model(
         visits=Path(snakemake.input.visits),

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    from visitseq.ingest.ingest_site import ingest_site
+    from visitseq.ingest import ingest_site
 
     ingest_site(
         name=snakemake.wildcards.site,

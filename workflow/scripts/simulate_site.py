@@ -9,6 +9,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    from visitseq.simulate.simulate_site import simulate_site
+    from visitseq.simulate import simulate_site
 
     simulate_site(snakemake.params.site, Path(snakemake.output.truth).parent)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    from visitseq.train.train_baseline import train_baseline
+    from visitseq.train import train_baseline
 
     train_baseline(
         visits=Path(snakemake.input.visits),

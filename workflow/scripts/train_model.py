@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    from visitseq.train.train_model import train_model
+    from visitseq.train import train_model
 
     train_model(
         visits=Path(snakemake.input.visits),

@@ -2,4 +2,4 @@
 
 from visitseq.lazy import stage_functions
 
-__getattr__ = stage_functions(__name__, "train_model", "train_baseline")
+__getattr__ = stage_functions(__name__, train_model="network", train_baseline="baseline")
