@@ -19,7 +19,7 @@ $(STAMP): requirements.txt pyproject.toml
 	touch $@
 
 run: env
-	. $(BIN)/activate && snakemake --cores all
+	. $(BIN)/activate && snakemake --cores all --rerun-incomplete
 
 report: env
 	. $(BIN)/activate && snakemake --report report.html

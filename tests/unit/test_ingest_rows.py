@@ -359,11 +359,12 @@ def test_text_that_is_no_integer_in_an_id_column(tmp_path: Path, value: str) -> 
     assert value not in str(caught.value)
 
 
-def test_text_that_is_no_date(tmp_path: Path) -> None:
-    tables = {"person": [person(1)], "condition_occurrence": [condition(1, "31/12/2010")]}
+@pytest.mark.parametrize("value", ["31/12/2010", "2010-12-31 11:30:00 PM", "2010-12-31 x", "7"])
+def test_text_that_is_no_date(tmp_path: Path, value: str) -> None:
+    tables = {"person": [person(1)], "condition_occurrence": [condition(1, value)]}
     with pytest.raises(UserError, match=r"condition_occurrence\.condition_start_date") as caught:
         read(tmp_path, tables)
-    assert "31/12" not in str(caught.value)
+    assert value not in str(caught.value).replace("2010-12-31)", "")
 
 
 def test_only_the_named_domains_are_read(tmp_path: Path) -> None:

@@ -93,21 +93,6 @@ def test_days_that_do_not_fit_the_visits_are_refused(tmp_path: Path) -> None:
         read_sequences(write_batch(batch, tmp_path / "visits.arrow"))
 
 
-def test_groups_are_sets_or_subjects() -> None:
-    sequences = in_memory([[]] * 5)
-    groups = Sequences(
-        **{
-            **vars(sequences),
-            "set_id": pa.array([3, None, 3, None, None], pa.int64()),
-            "subject_id": np.array([40, 50, 50, 60, 50]),
-        }
-    ).groups
-    assert groups[0] == groups[2] == 3
-    assert groups[1] == groups[4] < 0
-    assert groups[3] < 0
-    assert groups[3] != groups[1]
-
-
 @given(cohorts, st.data())
 def test_take_equals_picking_rows_from_a_list(
     cohort: list[list[list[int]]], data: st.DataObject

@@ -107,6 +107,14 @@ def test_found_by_the_job_that_reads_it(tmp_path: Path, mistake: str) -> None:
     assert one_line(log, message)
 
 
+def test_a_site_outside_the_study_that_is_not_there(tmp_path: Path) -> None:
+    """It does not stand in the study's way, and its own ingest names it."""
+    target = "results/1_ingest/other/summary.json"
+    sites = {"other": {"source": "omop", "path": str(tmp_path / "nowhere")}}
+    printed, _ = run(tmp_path, target, sites=sites)
+    assert one_line(printed, "ERROR visitseq: Site other: path .* does not exist"), printed
+
+
 def test_a_cohort_without_cases_says_what_was_looked_for(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "omop", TABLES)
     printed, _ = run(tmp_path, "cohort", **study_of(folder))

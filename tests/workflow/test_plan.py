@@ -63,7 +63,7 @@ def test_every_experiment_plans(tmp_path: Path, path: Path) -> None:
             folder = tmp_path / "records"
             folder.mkdir()
             for table in ("person", "condition_occurrence"):
-                (folder / f"{table}.csv").touch()
+                (folder / f"{table}.csv").write_text("person_id\n", "utf-8")
             site["path"] = str(folder)
     (tmp_path / "overlay.yaml").write_text(yaml.safe_dump(overlay), "utf-8")
     planned = workflow.planned("--configfile", tmp_path / "overlay.yaml")
@@ -84,6 +84,13 @@ def test_an_empty_list_is_a_study_without_it(workflow: Workflow) -> None:
     planned = workflow.planned("--config", "run={models: []}")
     assert "train_model" not in planned
     assert (planned["encode_visits"], planned["draw_figures"]) == (2, 1)
+
+
+def test_what_a_rule_does_not_use_is_no_parameter_of_it(study: Workflow) -> None:
+    relabelled = "sites={riverside: {domains: [condition, drug, procedure, measurement]}}"
+    planned = study.planned("--configfile", TINY, "--config", relabelled)
+    assert "simulate_site" not in planned
+    assert planned["ingest_site"] == 1
 
 
 def test_the_rule_graph_in_the_readme_is_the_workflow(workflow: Workflow) -> None:

@@ -16,7 +16,7 @@ rule simulate_site:
         "../../environment.yml"
     threads: 1
     params:
-        site=lookup("sites/{site}", within=config),
+        site=lambda wildcards: only(wildcards.site, "preset", "persons", "seed"),
         code=fingerprint("simulate.site"),
     script:
         "../scripts/simulate_site.py"
@@ -41,7 +41,7 @@ rule ingest_site:
     resources:
         mem_mb=4000,
     params:
-        site=lookup("sites/{site}", within=config),
+        site=lambda wildcards: only(wildcards.site, "schema", "domains", "latest_date"),
         path=place_of,
         code=fingerprint("ingest.site"),
     script:

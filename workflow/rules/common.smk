@@ -26,13 +26,15 @@ def fill(overlay):
 
 
 def site_inputs():
-    """The files that the ingest of each site of the study reads, found now."""
-    omop = {name: config["sites"][name] for name in RUN["sites"]}
-    return {
-        name: [str(path) for path in list_inputs(name, site)]
-        for name, site in omop.items()
-        if site["source"] == "omop"
-    }
+    """The files that the ingest of each OMOP site reads, found now.
+
+    A site outside the study may be absent; its own ingest says so, if it is asked for.
+    """
+    found = {}
+    for name, site in config["sites"].items():
+        if site["source"] == "omop" and (name in RUN["sites"] or os.path.exists(site["path"])):
+            found[name] = [str(path) for path in list_inputs(name, site)]
+    return found
 
 
 def phenotype_file(cohort):
@@ -119,6 +121,11 @@ def records_of(wildcards):
             table=OMOP_TABLES,
         )
     return SITE_INPUTS.get(wildcards.site, [])
+
+
+def only(site, *keys):
+    """What of a site's section a rule uses, so that no other key reruns it."""
+    return {key: config["sites"][site][key] for key in keys if key in config["sites"][site]}
 
 
 def place_of(wildcards):

@@ -89,7 +89,8 @@ def _read_block(
         "CREATE OR REPLACE TEMP TABLE event AS "
         "SELECT subject_id, time, code, visit_id, source_code FROM read_parquet($events) "
         "WHERE subject_id BETWEEN $first AND $last "
-        "AND subject_id IN (SELECT subject_id FROM subject)",
+        "AND subject_id IN (SELECT subject_id FROM subject) "
+        "AND (code LIKE 'visit%' OR split_part(code, '/', 1) IN (SELECT name FROM domain))",
         {"events": str(events), "first": int(subjects[0]), "last": int(subjects[-1])},
     )
     connection.execute(f"CREATE OR REPLACE TEMP TABLE visit_event AS {_VISIT_EVENT}")

@@ -65,13 +65,6 @@ class Sequences:
         """Visits of each row, shape (rows,)."""
         return np.diff(self.visit_offsets)
 
-    @property
-    def groups(self) -> npt.NDArray[np.int64]:
-        """Matched set of each row, or a negative number of the subject's own, shape (rows,)."""
-        _, subjects = np.unique(self.subject_id, return_inverse=True)
-        sets = self.set_id.fill_null(-1).to_numpy(zero_copy_only=False)
-        return np.where(self.set_id.is_null(), -1 - subjects, sets).astype(np.int64)
-
     def rows_of_parts(self, parts: Sequence[int]) -> npt.NDArray[np.intp]:
         """Rows of the persons in ``parts``, in cohort order."""
         return np.flatnonzero(np.isin(self.part, np.asarray(parts, dtype=np.int32)))

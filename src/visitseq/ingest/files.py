@@ -1,8 +1,8 @@
 """Where a site's tables lie: a folder of CSV or Parquet files, or a DuckDB database.
 
-A table is a file named after it, or a folder named after it that holds part files; names in any
-case. Nothing is opened here beyond a CSV file's first line, so that the list of a site's files can
-be made before any work starts.
+A table is a file named after it, or a folder named after it (person, or person.parquet) that holds
+part files; names in any case. A file without a byte is none. Nothing is opened here beyond a CSV
+file's first line, so that the list of a site's files can be made before any work starts.
 """
 
 import csv
@@ -95,16 +95,16 @@ def check_required(name: str, place: str, found: Sequence[str], tables: Sequence
 def _files_of(table: str, entries: Sequence[Path]) -> list[Path]:
     files = []
     for entry in entries:
-        if entry.is_dir() and entry.name.lower() == table:
+        if entry.is_dir() and entry.name.lower() in {table, *(table + end for end in _ENDINGS)}:
             files += [part for part in sorted(entry.iterdir()) if _ending(part) is not None]
-        elif entry.is_file() and entry.name.lower() in {table + end for end in _ENDINGS}:
+        elif _ending(entry) is not None and entry.name.lower() == table + str(_ending(entry)):
             files.append(entry)
     return files
 
 
 def _ending(path: Path) -> str | None:
-    """Ending of a data file; None for hidden files, markers such as _SUCCESS, and the rest."""
-    if path.name.startswith((".", "_")) or not path.is_file():
+    """Ending of a data file; None for hidden files, markers such as _SUCCESS, and empty files."""
+    if path.name.startswith((".", "_")) or not path.is_file() or not path.stat().st_size:
         return None
     return next((end for end in _ENDINGS if path.name.lower().endswith(end)), None)
 

@@ -24,6 +24,7 @@ import duckdb
 
 from visitseq.engine import connect
 from visitseq.errors import UserError
+from visitseq.ingest.files import list_inputs
 from visitseq.ingest.omop import EVENT_TABLES, tables_to_read
 from visitseq.ingest.typed import MARK, open_tables
 from visitseq.tables import CODES, OBSERVATION_PERIODS, PERSONS, write_parquet
@@ -82,6 +83,7 @@ def ingest_site(
 
 
 def _open(connection: duckdb.DuckDBPyConnection, name: str, site: Mapping[str, Any]) -> list[str]:
+    list_inputs(name, site)  # raises where nothing is to be found
     domains = list(site["domains"])
     found = open_tables(connection, name, Path(site["path"]), site.get("schema", "main"), domains)
     absent = [table for table in tables_to_read(domains) if table not in found]
@@ -284,11 +286,13 @@ def _explain(name: str, site: Mapping[str, Any], error: duckdb.Error) -> Excepti
             f"Site {name}: {found}. Mend the export of that column; an empty cell or NULL stands "
             "for what is unknown."
         )
-    if isinstance(error, duckdb.IOException | duckdb.InvalidInputException):
+    if isinstance(error, duckdb.DataError | duckdb.IOException | duckdb.InvalidInputException):
+        culprits = [path for path in list_inputs(name, site) if str(path) in message]
+        culprit = culprits[0] if culprits else f"a table of {site['path']}"
         return UserError(
-            f"Site {name}: a file of {site['path']} broke off or is malformed while it was read "
-            f"({type(error).__name__}). Check that every file is complete and each row has as "
-            "many fields as its header."
+            f"Site {name}: {culprit} broke off, is malformed, or holds a value that its column's "
+            f"type cannot ({type(error).__name__}). Check that it is complete, in UTF-8, and that "
+            "each row has as many fields as the header."
         )
     return error
 

@@ -6,7 +6,11 @@ expression that casts what it finds, and raises for what cannot be what it shoul
 no integer in an id column, text that has no date's form in a date column. A date of the right
 form that does not exist (2015-02-30, 0000-00-00) is null.
 
-Ids are never rounded: text is cast digit by digit, a float must be a whole number below 2^53.
+Ids are never rounded: text is cast digit by digit, a float must be a whole number so small that
+its neighbours are floats as well (2^53, or 2^24 in single precision).
+
+The part files of a table are cast each by its own types: a column without a value in one part may
+be a float there and an integer in the others.
 """
 
 import re
@@ -29,8 +33,8 @@ _BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 _INTEGER = r"[+-]?[0-9]+(\.0*)?"
 _DAY_DIGITS = r"[0-9]{8}(\.0)?"
 _ISO_DAY = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
-_ISO_START = rf"{_ISO_DAY}([ T].*)?"
 _CLOCK = r"[ T]+([0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)"
+_ISO_TIME = rf"{_ISO_DAY}({_CLOCK} ?(Z|UTC|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?)?"
 _SQL_TYPES: dict[Kind, str] = {
     "id": "BIGINT",
     "date": "DATE",
@@ -38,6 +42,8 @@ _SQL_TYPES: dict[Kind, str] = {
     "text": "VARCHAR",
     "number": "FLOAT",
 }
+#: Below this every whole number has a float of its own.
+_LARGEST_WHOLE = {"FLOAT": 2**24, "DOUBLE": 2**53}
 #: Marks, in a DuckDB error, a message that this module wrote.
 MARK = "visitseq: "
 
@@ -62,21 +68,29 @@ def open_tables(
         relations = _attach(connection, name, path, schema, tables)
     else:
         files = find_tables(name, path, tables)
-        relations = {table: _scan(name, table, found) for table, found in files.items()}
+        relations = {table: _scans(connection, name, table, f) for table, f in files.items()}
     for table in tables:
         if table in relations:
             _create_view(connection, name, table, relations[table])
         else:
-            _create_null_view(connection, table, "WHERE FALSE")
+            empty = _select_nulls(table, "WHERE FALSE")
+            connection.execute(f"CREATE TEMP VIEW {table} AS {empty}")
     return list(relations)
 
 
-def _scan(name: str, table: str, files: TableFiles) -> str:
-    if files.format == "parquet":
-        listed = ", ".join(_quote(str(path)) for path in files.paths)
-        return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-    parts = [f"SELECT * FROM {_scan_csv(name, table, path)}" for path in files.paths]
-    return f"({' UNION ALL BY NAME '.join(parts)})"
+def _scans(
+    connection: duckdb.DuckDBPyConnection, name: str, table: str, files: TableFiles
+) -> list[str]:
+    """Relations over the files of a table, one for all files of the same columns and types."""
+    if files.format == "csv":
+        return [_scan_csv(name, table, path) for path in files.paths]
+    alike: dict[str, list[str]] = {}
+    for path in files.paths:
+        columns = _describe(connection, name, table, f"read_parquet({_quote(str(path))})")
+        alike.setdefault(str(columns), []).append(_quote(str(path)))
+    return [
+        f"read_parquet([{', '.join(paths)}], hive_partitioning = false)" for paths in alike.values()
+    ]
 
 
 def _scan_csv(name: str, table: str, path: Path) -> str:
@@ -99,7 +113,7 @@ def _scan_csv(name: str, table: str, path: Path) -> str:
 
 def _attach(
     connection: duckdb.DuckDBPyConnection, name: str, path: Path, schema: str, tables: list[str]
-) -> dict[str, str]:
+) -> dict[str, list[str]]:
     try:
         connection.execute(f"ATTACH {_quote(str(path))} AS site (READ_ONLY)")
     except duckdb.Error as error:
@@ -121,26 +135,26 @@ def _attach(
     found = {table: there[table] for table in tables if table in there}
     check_required(name, f"{path} (schema {schema})", list(found), tables)
     return {
-        table: f"site.{_identifier(schema)}.{_identifier(original)}"
+        table: [f"site.{_identifier(schema)}.{_identifier(original)}"]
         for table, original in found.items()
     }
 
 
 def _create_view(
-    connection: duckdb.DuckDBPyConnection, name: str, table: str, relation: str
+    connection: duckdb.DuckDBPyConnection, name: str, table: str, relations: list[str]
 ) -> None:
-    try:
-        described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    except duckdb.Error as error:
-        raise UserError(
-            f"Site {name}, table {table}: it cannot be opened as what its name says it is (CSV, "
-            "Parquet or a database table). Is the file complete? Copy or export it again."
-        ) from error
-    there = {row[0].lower(): (row[0], row[1]) for row in described}
-    spec = TABLES[table]
+    """Make the typed view of a table that lies in ``relations``, one for each kind of file."""
+    selects = [_typed_select(connection, name, table, relation) for relation in relations]
+    connection.execute(f"CREATE TEMP VIEW {table} AS {' UNION ALL '.join(selects)}")
+
+
+def _typed_select(
+    connection: duckdb.DuckDBPyConnection, name: str, table: str, relation: str
+) -> str:
+    there = _describe(connection, name, table, relation)
     if _has_lost_header(connection, relation, list(there)):
-        _create_null_view(connection, table, f"FROM {relation}")
-        return
+        return _select_nulls(table, f"FROM {relation}")
+    spec = TABLES[table]
     missing = [column for column in spec.required if column not in there]
     if missing:
         raise UserError(
@@ -152,7 +166,21 @@ def _create_view(
         f"{_column(table, column, kind, there)} AS {column}"
         for column, kind in spec.columns.items()
     ]
-    connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {', '.join(columns)} FROM {relation}")
+    return f"SELECT {', '.join(columns)} FROM {relation}"
+
+
+def _describe(
+    connection: duckdb.DuckDBPyConnection, name: str, table: str, relation: str
+) -> dict[str, tuple[str, str]]:
+    """Name as it is written and type of each column of a relation, by lower-case name."""
+    try:
+        described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    except duckdb.Error as error:
+        raise UserError(
+            f"Site {name}, table {table}: it cannot be opened as what its name says it is (CSV, "
+            "Parquet or a database table). Is the file complete? Copy or export it again."
+        ) from error
+    return {row[0].lower(): (row[0], row[1]) for row in described}
 
 
 def _has_lost_header(
@@ -167,10 +195,10 @@ def _has_lost_header(
     return len(connection.execute(f"SELECT 1 FROM {relation} LIMIT 2").fetchall()) == 1
 
 
-def _create_null_view(connection: duckdb.DuckDBPyConnection, table: str, source: str) -> None:
+def _select_nulls(table: str, source: str) -> str:
     spec: OmopTable = TABLES[table]
     nulls = [f"CAST(NULL AS {_SQL_TYPES[kind]}) AS {name}" for name, kind in spec.columns.items()]
-    connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {', '.join(nulls)} {source}")
+    return f"SELECT {', '.join(nulls)} {source}"
 
 
 def _column(table: str, column: str, kind: Kind, there: Mapping[str, tuple[str, str]]) -> str:
@@ -187,7 +215,9 @@ def _column(table: str, column: str, kind: Kind, there: Mapping[str, tuple[str, 
         return _as_time(value, found_type, place)
     if kind == "text":
         return f"nullif(trim(CAST({value} AS VARCHAR), {_BLANKS}), '')"
-    number = f"TRY_CAST({value} AS FLOAT)"
+    # By way of text: a cast of the column itself would be done by the CSV reader, which reports a
+    # value that is no number with its whole row.
+    number = f"TRY_CAST(trim(CAST({value} AS VARCHAR), {_BLANKS}) AS FLOAT)"
     return f"CASE WHEN NOT isnan({number}) THEN {number} END"
 
 
@@ -196,11 +226,11 @@ def _as_id(value: str, found_type: str, place: str) -> str:
     if found_type in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT"):
         return f"CAST({value} AS BIGINT)"
     wrong = _raise(f"{place} holds a value that is no 64-bit integer")
-    if found_type in ("FLOAT", "DOUBLE"):
+    if found_type in _LARGEST_WHOLE:
         return (
             f"CASE WHEN {value} IS NULL OR isnan({value}) THEN NULL "
-            f"WHEN {value} = trunc({value}) AND abs({value}) < 9007199254740992 "
-            f"THEN CAST({value} AS BIGINT) ELSE {wrong} END"
+            f"WHEN {value} = trunc({value}) AND abs({value}) < {_LARGEST_WHOLE[found_type]} "
+            f"THEN TRY_CAST({value} AS BIGINT) ELSE {wrong} END"
         )
     # Everything else by way of its text, which no cast rounds; most of it is written as the
     # integer would be, and needs no pattern.
@@ -217,6 +247,8 @@ def _as_id(value: str, found_type: str, place: str) -> str:
 
 def _as_time(value: str, found_type: str, place: str) -> str:
     """Cast to a timestamp; what is only a date is its midnight."""
+    if found_type == "TIMESTAMPTZ_NS":  # which has no cast to a timestamp of its own
+        return f"CAST(CAST({value} AS TIMESTAMPTZ) AS TIMESTAMP)"
     if found_type == "DATE" or found_type.startswith("TIMESTAMP"):
         return f"CAST({value} AS TIMESTAMP)"
     wrong = _raise(f"{place} holds a value that is neither an ISO date (2010-12-31) nor YYYYMMDD")
@@ -237,7 +269,7 @@ def _as_time(value: str, found_type: str, place: str) -> str:
         f"WHEN {usual} AND TRY_CAST({text} AS TIMESTAMP) IS NOT NULL "
         f"THEN TRY_CAST({text} AS TIMESTAMP) "
         f"WHEN regexp_full_match({text}, '{_DAY_DIGITS}') THEN TRY_CAST({digits} AS TIMESTAMP) "
-        f"WHEN regexp_full_match({text}, '{_ISO_START}') THEN {iso} ELSE {wrong} END"
+        f"WHEN regexp_full_match({text}, '{_ISO_TIME}') THEN {iso} ELSE {wrong} END"
     )
 
 
