@@ -5,9 +5,11 @@ visit id whose recorded stay exceeds 366 days groups nothing: its events go by c
 Visits that overlap or share a day are one. A visit starts at the earliest of its events and ends
 at the latest of them or at the recorded end. ``sql/visit_event.sql`` says the same as SQL.
 
-The events of a site are read in blocks of persons, so that memory does not grow with the site.
+The events of a site are read in blocks of persons, so that memory does not grow with the site; a
+block that is larger than the memory limit spills to a folder beside the events.
 """
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -62,7 +64,10 @@ def visit_blocks(
     persons_a_block
         Persons held in memory at once.
     """
-    with connect() as connection:
+    with (
+        tempfile.TemporaryDirectory(dir=events.parent, prefix=".spill_") as scratch,
+        connect(scratch=Path(scratch)) as connection,
+    ):
         if subjects is None:
             subjects = _all_subjects(connection, events)
         subjects = np.unique(subjects)
