@@ -146,7 +146,8 @@ def _check_values(config: Config) -> None:
         latest = site.get("latest_date")
         if latest is not None and not _is_date(latest):
             raise UserError(
-                f"Configuration, sites/{name}/latest_date: {latest} is no day of the calendar."
+                f"Configuration, sites/{name}/latest_date: {latest} is no day of the calendar, "
+                "written YYYY-MM-DD."
             )
     for name, cohort in config["cohorts"].items():
         youngest, oldest = cohort["age"]
@@ -159,7 +160,6 @@ def _check_values(config: Config) -> None:
 
 def _is_date(text: str) -> bool:
     try:
-        date.fromisoformat(text)
+        return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
-    return True

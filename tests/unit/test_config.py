@@ -90,6 +90,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"sites": {"new": {"source": "omop", "path": "x", "latest_date": "2020-02-30"}}},
         "sites/new/latest_date: 2020-02-30 is no day",
     ),
+    (
+        {"sites": {"new": {"source": "omop", "path": "x", "latest_date": "31.12.2016"}}},
+        "31.12.2016 is no day of the calendar, written YYYY-MM-DD",
+    ),
     ({"cohorts": {"heart_failure": {"age": [85, 40]}}}, "age: .85, 40. is upside down"),
     ({"cohorts": {"heart_failure": {"matching": {"exact": ["age"]}}}}, "'age' is not one of"),
     ({"tasks": {"heart_failure": {"cohort": "none"}}}, "tasks/heart_failure/cohort: none is not"),

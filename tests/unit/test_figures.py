@@ -274,21 +274,23 @@ def test_mean_roc_is_the_vertical_mean_of_scikit_learns_curves() -> None:
 
 
 def test_calibration_bins_by_hand() -> None:
-    # Two bins of equal expected cases: 0.8 + 0.6 + 0.4 = 1.8, and nine rows of 0.2.
-    score = [0.8, 0.6, 0.4, *[0.2] * 9]
-    case = [1, 1, 0, 1, 1, *[0] * 7]
+    # Information .16 + .24 + .24 + 8 x .16 = 1.92: the first bin ends within the third row of 0.2,
+    # whose middle lies in the second.
+    score = [0.8, 0.6, 0.4, *[0.2] * 8]
+    case = [1, 0, 1, 1, 0, 1, *[0] * 5]
     predicted, observed = binned_risk([fold_of(case, score)], 50, 0, minimum=1)
-    assert predicted == pytest.approx([0.6, 0.2])
-    assert observed.value == pytest.approx([2 / 3, 2 / 9])
+    assert predicted == pytest.approx([2.2 / 5, 0.2])
+    assert observed.value == pytest.approx([3 / 5, 1 / 6])
 
 
 def bin_counts(case: Any, score: Any, bins: int) -> list[int]:
     """Cases and controls of each bin, row by row."""
-    counts, risk = {(place, kind): 0 for place in range(bins) for kind in (True, False)}, 0.0
+    counts, reached = {(place, kind): 0 for place in range(bins) for kind in (True, False)}, 0.0
+    information = score * (1 - score)
     for row in np.argsort(-score, kind="stable"):
-        place = int((risk + score[row] / 2) / (score.sum() / bins))
+        place = int((reached + information[row] / 2) / (information.sum() / bins))
         counts[place, bool(case[row])] += 1
-        risk += score[row]
+        reached += information[row]
     return list(counts.values())
 
 

@@ -1,9 +1,9 @@
 """The figure of calibration: observed against predicted risk, a panel a setting, a colour a model.
 
-A fold's rows are cut by predicted risk into bins in which equally many cases are expected, that is
-with equal sums of predicted risk: ten, or as many as leave each bin the study's minimum of cases
-and of controls in every fold. (Bins of equally many rows would have hardly a case in most of them
-where cases are few, and give away how many.) A point is a bin: its mean prediction, and the share
+A fold's rows are cut by predicted risk into bins of equal information, that is with equal sums of
+p (1 - p): ten, or as many as leave each bin the study's minimum of cases and of controls in every
+fold. (Bins of equally many rows would have hardly a case in most of them where cases are few, and
+give away how many.) A point is a bin: its mean prediction, and the share
 of cases among its rows with the 95% interval from the bootstrap draws of the metrics. Bins of
 several folds are averaged by their rank (the lowest with each other, and so on), because
 probabilities of different folds are not pooled.
@@ -68,9 +68,10 @@ def bar_heights(folds: list[FoldResult], minimum: int) -> Floats:
 
 def _bin_starts(rows: ScoredRows, bins: int) -> npt.NDArray[np.int64]:
     """First row of each bin, the bins by falling score, shape (bins,)."""
-    risk = np.cumsum(rows.score) - rows.score / 2
-    edges = np.arange(bins) * rows.score.sum() / bins
-    return np.asarray(np.searchsorted(risk, edges), dtype=np.int64)
+    information = rows.score * (1 - rows.score)
+    reached = np.cumsum(information) - information / 2
+    edges = np.arange(bins) * information.sum() / bins
+    return np.asarray(np.searchsorted(reached, edges), dtype=np.int64)
 
 
 def _fills(rows: ScoredRows, bins: int, minimum: int) -> bool:

@@ -102,6 +102,11 @@ def _scan_csv(name: str, table: str, path: Path) -> str:
             f"Site {name}, table {table}: the first line of {path.name} cannot be read. Is the "
             "file complete?"
         ) from error
+    if len(header.columns) == 1 and ";" in header.columns[0]:
+        raise UserError(
+            f"Site {name}, table {table}: the fields of {path.name} are divided by semicolons. "
+            "Export it with commas or tabs."
+        )
     columns = ", ".join(f"{_quote(column)}: 'VARCHAR'" for column in header.columns)
     quote = _quote(header.quote)
     return (
