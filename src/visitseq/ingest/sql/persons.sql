@@ -5,7 +5,9 @@ WITH seen AS (
         min(time) AS first_event,
         max(time) AS last_event
     FROM event
-    WHERE split_part(code, '/', 1) IN ('visit', 'condition', 'drug', 'procedure', 'measurement', 'observation')
+    WHERE
+        split_part(code, '/', 1)
+        IN ('visit', 'condition', 'drug', 'procedure', 'measurement', 'observation')
     GROUP BY subject_id
 ),
 
