@@ -14,9 +14,9 @@ rule simulate_site:
         "results/benchmarks/simulate_site/{site}.tsv"
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: 2
     params:
-        site=lambda wildcards: only(wildcards.site, "preset", "persons", "seed"),
+        site=lambda wildcards: only(wildcards.site, *SIMULATION),
         code=fingerprint("simulate.site"),
     script:
         "../scripts/simulate_site.py"

@@ -108,6 +108,10 @@ OMOP_TABLES = [
 ]
 
 
+#: What of a simulated site's section decides its records.
+SIMULATION = ["preset", "persons", "seed", "order_effect", "messy"]
+
+
 def is_simulated(site):
     return config["sites"][site]["source"] == "simulated"
 

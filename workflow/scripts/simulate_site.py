@@ -11,4 +11,5 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]):
     from visitseq.simulate import simulate_site
 
-    simulate_site(snakemake.params.site, Path(snakemake.output.truth).parent)
+    folder = Path(snakemake.output.truth).parent
+    simulate_site(snakemake.params.site, folder, threads=snakemake.threads)

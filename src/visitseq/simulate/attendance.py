@@ -1,37 +1,67 @@
 """The visits of a block of persons: when they come, to which kind of visit, and how long they stay.
 
-Visits of each kind are a Poisson process whose rate is constant within a month: what anyone comes
-for, what each condition adds once it is there, the growing signs before heart failure, and the
-follow-up after it, times the person's own readiness to attend. Everybody has a visit on the first
-day of the record, and heart failure brings a visit that may diagnose it. Some admissions come
-through the emergency room on the same day. While a stay lasts nothing else begins.
+Visits that nothing in particular brings about are a Poisson process whose rate is constant within a
+tick: what anyone comes for, what each condition adds once it is there, and what a recent sign adds,
+times the person's own readiness to attend. On top come visits with an occasion: the first day of
+the record, the onset of a condition, a sign. Visits of one kind on one day are one visit. Some
+admissions come through the emergency room on the same day. A stay ends before the next visit
+begins.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from visitseq.simulate.hazard import Float, Int
+from visitseq.simulate.hazard import Bool, Float32, Int
 from visitseq.simulate.parameters import (
     CONDITIONS,
     EMERGENCY,
     FIRST_DAY,
-    FOLLOW_UP_DAYS,
-    FOLLOW_UP_VISITS,
-    HEART_FAILURE,
     INPATIENT,
     LAST_DAY,
     OUTPATIENT,
-    WARNING_VISITS,
-    Disease,
+    SIGNS,
+    TICKS,
     Preset,
 )
 from visitseq.simulate.persons import Persons
+from visitseq.simulate.ticks import draw_days, in_force_from, tick_of
 
 DAY = 24 * 60  # minutes
-MONTH = 30.4375  # days
-LATER = 1 << 20  # days, later than any date
-MONTHS = round((LAST_DAY - FIRST_DAY + 1) / MONTH)
+DAYS_A_PERSON = 4096  # more than the days of the record
+LONGEST_STAY = 45  # nights
+
+
+@dataclass(frozen=True)
+class Stops:
+    """Which person comes on which day to which kind of visit, every array of shape (stops,)."""
+
+    person: Int
+    day: Int
+    kind: Int
+
+    @property
+    def key(self) -> Int:
+        """One number for each stop, which sorts by person, day and kind."""
+        return (self.person * DAYS_A_PERSON + self.day - FIRST_DAY) * 4 + self.kind
+
+    @classmethod
+    def from_key(cls, key: Int) -> "Stops":
+        """Stops of these keys."""
+        person, day = np.divmod(key >> 2, DAYS_A_PERSON)
+        return cls(person, day + FIRST_DAY, key & 3)
+
+    def unique(self) -> "Stops":
+        """Sort by person, day and kind, and keep one of each."""
+        return self.from_key(sorted_unique(self.key))
+
+    def take(self, rows: Int | Bool) -> "Stops":
+        """Choose stops."""
+        return Stops(self.person[rows], self.day[rows], self.kind[rows])
+
+    def find(self, others: "Stops") -> Int:
+        """Place of each of ``others`` among these stops, which are sorted and hold them all."""
+        return np.searchsorted(self.key, others.key)
 
 
 @dataclass(frozen=True)
@@ -52,103 +82,120 @@ class Visits:
         return self.start // DAY
 
 
-def warning_signs(persons: Persons, person: Int, day: Float) -> Float:
-    """How far the signs of a coming heart failure have grown, between 0 and 1.
+def sorted_unique(key: Int) -> Int:
+    """Sorted values of ``key``, each once."""
+    key = np.sort(key)
+    unique: Int = key[np.diff(key, prepend=-1) != 0]
+    return unique
 
-    They rise as exp(-(onset - day) / lead) up to the onset and stay at 1 until the diagnosis is
-    due; a silent case has none. ``person`` and ``day`` broadcast against each other.
+
+def join_stops(parts: list[Stops]) -> Stops:
+    """All stops of ``parts``, one after the other."""
+    columns = zip(*((part.person, part.day, part.kind) for part in parts), strict=True)
+    return Stops(*(np.concatenate(column) for column in columns))
+
+
+def visit_rates(persons: Persons, recent: Bool, preset: Preset) -> Float32:
+    """Visits without occasion a year, in each tick, shape (kinds, persons, ticks).
+
+    They depend on the record so far (conditions, recent signs) and the person's own readiness.
     """
-    wait = persons.onset["heart_failure"][person] - day
-    grown = np.exp(-np.maximum(wait, 0.0) / persons.lead[person])
-    undiagnosed = (day < persons.due[person]) & ~persons.silent[person]
-    return np.asarray(np.where(undiagnosed, grown, 0.0))
+    rates = np.zeros((3, len(persons), TICKS + 1), dtype=np.float32)
+    row = np.arange(len(persons))
+    for name, disease in CONDITIONS.items():
+        begins = in_force_from(persons.onset[name])
+        added = (disease.outpatient, disease.emergency, disease.inpatient)
+        for kind, visits in enumerate(np.multiply(added, preset.sickness)):
+            rates[kind, row, begins] += np.float32(visits)
+    rates = np.cumsum(rates[:, :, :-1], axis=2)
+    rates += np.array(preset.visits, dtype=np.float32)[:, None, None]
+    rates[OUTPATIENT] += np.float32(SIGNS.visits) * recent
+    rates *= persons.attendance.astype(np.float32)[:, None]
+    return rates
 
 
-def simulate_visits(persons: Persons, preset: Preset, rng: np.random.Generator) -> Visits:
-    """Draw the visits of a block of persons."""
-    rates = _rates(persons, preset)
-    drawn = [_poisson(rates[kind], kind, rng) for kind in (OUTPATIENT, EMERGENCY, INPATIENT)]
-    person, kind, day = (
-        np.concatenate(column) for column in zip(*drawn, _certain(persons), strict=True)
-    )
-    kept = (day >= persons.entry[person]) & (day <= persons.exit[person])
-    person, kind, day = person[kept], kind[kept], day[kept]
-    through = (kind == INPATIENT) & (rng.random(len(kind)) < preset.through_emergency)
-    person = np.concatenate([person, person[through]])
-    day = np.concatenate([day, day[through]])
-    kind = np.concatenate([kind, np.full(through.sum(), EMERGENCY)])
-    start, end = _times(kind, day, persons.exit[person], preset, rng)
-    return _disjoint(Visits(person, kind, start, end))
+def background_stops(rates: Float32, rng: np.random.Generator) -> Stops:
+    """Draw the visits without occasion at ``rates``, shape (kinds, persons, ticks)."""
+    total = rates.sum(axis=0)
+    person, day = draw_days(total, rng)
+    tick = tick_of(day)
+    which = rng.random(len(person), dtype=np.float32) * total[person, tick]
+    outpatient = rates[OUTPATIENT][person, tick]
+    emergency = outpatient + rates[EMERGENCY][person, tick]
+    kind = np.where(which < outpatient, OUTPATIENT, np.where(which < emergency, 1, 2))
+    return Stops(person, day, kind.astype(np.int64))
 
 
-def _rates(persons: Persons, preset: Preset) -> Float:
-    """Visits of each kind a year in each month, shape (kinds, persons, months)."""
-    month = FIRST_DAY + MONTH * np.arange(MONTHS, dtype=np.float64)
-    everyone = np.arange(len(persons.birth))[:, None]
-    rates = np.zeros((3, len(persons.birth), MONTHS))
-    for name, disease in {**CONDITIONS, "heart_failure": HEART_FAILURE}.items():
-        active = persons.onset[name][:, None] <= month
-        rates += _added(disease, preset)[:, None, None] * active
-    rates[OUTPATIENT] += WARNING_VISITS * warning_signs(persons, everyone, month)
-    since = month - persons.due[:, None]
-    rates[OUTPATIENT] += FOLLOW_UP_VISITS * ((since >= 0) & (since < FOLLOW_UP_DAYS))
-    rates += np.array(preset.visits)[:, None, None]
-    return rates * persons.attendance[:, None]
+def first_stops(persons: Persons) -> Stops:
+    """The first visit of each person."""
+    return Stops(np.arange(len(persons)), persons.entry, np.full(len(persons), OUTPATIENT))
 
 
-def _added(disease: Disease, preset: Preset) -> Float:
-    """Visits of each kind a year that a disease adds in a hospital of this kind."""
-    return np.array([disease.outpatient, disease.emergency, disease.inpatient]) * preset.sickness
+def onset_stops(persons: Persons, name: str) -> Stops:
+    """The visits at which a condition is found that begins after the first visit."""
+    day = persons.onset[name]
+    person = np.flatnonzero((day > persons.entry) & (day <= persons.leaves))
+    return Stops(person, day[person], np.full(len(person), CONDITIONS[name].found))
 
 
-def _poisson(rate: Float, kind: int, rng: np.random.Generator) -> tuple[Int, Int, Int]:
-    """Person, kind and day of the visits of one kind at ``rate`` a year, (persons, months)."""
-    cell = np.repeat(np.arange(rate.size), rng.poisson(rate / 12).ravel())
-    day = FIRST_DAY + np.floor((cell % MONTHS + rng.random(len(cell))) * MONTH)
-    return cell // MONTHS, np.full(len(cell), kind), day.astype(np.int64)
+def sign_stops(person: Int, day: Int, rng: np.random.Generator) -> Stops:
+    """The visit of each sign."""
+    emergency = rng.random(len(person)) < SIGNS.emergency
+    return Stops(person, day, np.where(emergency, EMERGENCY, OUTPATIENT))
 
 
-def _certain(persons: Persons) -> tuple[Int, Int, Int]:
-    """Person, kind and day of the first visit, and of the one that would diagnose."""
-    everyone = np.arange(len(persons.birth))
-    kind = np.where(persons.silent, INPATIENT, OUTPATIENT)
-    first = np.full(len(everyone), OUTPATIENT)
-    return (
-        np.concatenate([everyone, everyone]),
-        np.concatenate([first, kind]),
-        np.concatenate([persons.entry, persons.due]),
-    )
+def emergency_stops(stops: Stops, preset: Preset, rng: np.random.Generator) -> Stops:
+    """The visits to the emergency room through which some of the admissions come."""
+    admissions = np.flatnonzero(stops.kind == INPATIENT)
+    through = admissions[rng.random(len(admissions)) < preset.through_emergency]
+    return Stops(stops.person[through], stops.day[through], np.full(len(through), EMERGENCY))
 
 
-def _times(
-    kind: Int, day: Int, last: Int, preset: Preset, rng: np.random.Generator
-) -> tuple[Int, Int]:
-    """Start and end of each visit in minutes; a stay ends on the person's last day at the latest.
+def time_visits(
+    stops: Stops, last: Int, preset: Preset, rng: np.random.Generator
+) -> tuple[Visits, Int]:
+    """Give unique, sorted stops their times.
 
-    Outpatients come between 8 and 17 o'clock, emergencies before 18, admissions from 12 to 20.
+    Outpatients come between 8 and 17 o'clock, emergencies before 18, admissions from 18 to 22.
+
+    Parameters
+    ----------
+    stops
+        Sorted by person, day and kind, each once.
+    last
+        Each person's last day, shape (persons,).
+    preset
+        The hospital, for the length of its stays.
+    rng
+        The block's stream for the visits.
+
+    Returns
+    -------
+    visits, place
+        The visits, and which of them each stop became.
     """
-    size = len(kind)
-    earliest = np.array([8, 0, 12])[kind] * 60
-    width = np.array([9, 18, 8])[kind] * 60
-    start = day * DAY + earliest + np.floor(width * rng.random(size)).astype(np.int64)
-    end = start + np.where(kind == OUTPATIENT, 15, 60) * rng.integers(1, 4, size)
-    nights = rng.geometric(1 / preset.nights, size)
-    until = np.minimum(day + nights, last)
+    size = len(stops.person)
+    earliest, width = np.array([8, 0, 18])[stops.kind] * 60, np.array([9, 18, 4])[stops.kind] * 60
+    minute = earliest + np.floor(width * rng.random(size)).astype(np.int64)
+    order = np.argsort((stops.key >> 2) * DAY + minute, kind="stable")
+    day, start = stops.day[order], (stops.day * DAY + minute)[order]
+    person, kind = stops.person[order], stops.kind[order]
+    end = start + np.where(kind == OUTPATIENT, 15, 60) * np.where(
+        kind == INPATIENT, 1, rng.integers(1, 4, size)
+    )
+    stay = np.floor(rng.exponential(preset.nights, size)).astype(np.int64) + 1
+    until = np.minimum(day + np.minimum(stay, LONGEST_STAY), last[person])
+    until = np.minimum(until, _day_before_next(person, day))
     leaves = until * DAY + rng.integers(8 * 60, 17 * 60, size)
-    return start, np.where((kind == INPATIENT) & (until > day), leaves, end)
+    place = np.empty(size, dtype=np.int64)
+    place[order] = np.arange(size)
+    stays = (kind == INPATIENT) & (until > day)
+    return Visits(person, kind, start, np.where(stays, leaves, end)), place
 
 
-def _disjoint(visits: Visits) -> Visits:
-    """Sort visits; keep one of a kind a day, and none that begins before a stay is over."""
-    order = np.lexsort((visits.end, visits.kind, visits.start, visits.person))
-    person, kind, start, end = (
-        column[order] for column in (visits.person, visits.kind, visits.start, visits.end)
-    )
-    day = person * LATER + start // DAY  # one scale for all, so that persons don't mix
-    _, first = np.unique(day * 3 + kind, return_index=True)
-    single = np.zeros(len(person), dtype=bool)
-    single[first] = True
-    stay_end = np.where((kind == INPATIENT) & single, person * LATER + end // DAY, -1)
-    over = np.concatenate([[-1], np.maximum.accumulate(stay_end)[:-1]])
-    kept = single & (day > over)
-    return Visits(person[kept], kind[kept], start[kept], end[kept])
+def _day_before_next(person: Int, day: Int) -> Int:
+    """Day before the person's next visit begins, late where there is none."""
+    result = np.full(len(day), LAST_DAY + LONGEST_STAY)
+    same = person[1:] == person[:-1]
+    result[:-1][same] = day[1:][same] - 1
+    return result

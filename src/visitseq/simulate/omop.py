@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from visitseq.simulate.attendance import DAY, Visits
-from visitseq.simulate.codebook import Codebook
+from visitseq.simulate.attendance import DAY
+from visitseq.simulate.codebook import DOMAINS, Codebook
 from visitseq.simulate.hazard import Int
+from visitseq.simulate.history import History, Records
 from visitseq.simulate.parameters import (
     BLOCK,
     NEVER,
@@ -20,8 +21,6 @@ from visitseq.simulate.parameters import (
     VISIT_CONCEPTS,
     Preset,
 )
-from visitseq.simulate.persons import Persons
-from visitseq.simulate.recording import Records
 from visitseq.simulate.schemas import Column, build_table
 
 ID_STRIDE = 10_000_000
@@ -47,19 +46,18 @@ class Block:
     """One block of persons with all that happened to them and was written down."""
 
     number: int
-    persons: Persons
-    visits: Visits
+    history: History
     records: Records
 
     @property
     def person_id(self) -> Int:
         """Ids of the persons, shape (persons,)."""
-        return self.number * BLOCK + 1 + np.arange(len(self.persons.birth))
+        return self.number * BLOCK + 1 + np.arange(len(self.history.persons))
 
     @property
     def visit_id(self) -> Int:
         """Ids of the visits, shape (visits,)."""
-        return self.number * ID_STRIDE + 1 + np.arange(len(self.visits.person))
+        return self.number * ID_STRIDE + 1 + np.arange(len(self.history.visits.person))
 
 
 def clinical_tables(block: Block, book: Codebook, preset: Preset) -> dict[str, pa.Table]:
@@ -79,7 +77,7 @@ def clinical_tables(block: Block, book: Codebook, preset: Preset) -> dict[str, p
 
 def _person(block: Block) -> pa.Table:
     """One row a person."""
-    persons = block.persons
+    persons = block.history.persons
     birth = persons.birth.astype("datetime64[D]")
     month = birth.astype("datetime64[M]")
     year = birth.astype("datetime64[Y]")
@@ -106,8 +104,8 @@ def _observation_period(block: Block) -> pa.Table:
     columns: dict[str, Column] = {
         "observation_period_id": block.person_id,
         "person_id": block.person_id,
-        "observation_period_start_date": block.persons.entry,
-        "observation_period_end_date": block.persons.exit,
+        "observation_period_start_date": block.history.persons.entry,
+        "observation_period_end_date": block.history.exit,
         "period_type_concept_id": PERIOD_OF_ENCOUNTERS,
     }
     return build_table("observation_period", len(block.person_id), columns)
@@ -115,8 +113,8 @@ def _observation_period(block: Block) -> pa.Table:
 
 def _visit_occurrence(block: Block, preset: Preset) -> pa.Table:
     """One row a visit: outpatients at their clinic, the others at the hospital."""
-    visits = block.visits
-    clinic = block.persons.clinic[visits.person]
+    visits = block.history.visits
+    clinic = block.history.persons.clinic[visits.person]
     hospital = preset.clinics + 1
     columns: dict[str, Column] = {
         "visit_occurrence_id": block.visit_id,
@@ -134,10 +132,10 @@ def _visit_occurrence(block: Block, preset: Preset) -> pa.Table:
 
 def _death(block: Block) -> pa.Table:
     """One row a person who died while in care."""
-    dead = np.flatnonzero(block.persons.death < NEVER)
+    dead = np.flatnonzero(block.history.death < NEVER)
     columns: dict[str, Column] = {
         "person_id": block.person_id[dead],
-        "death_date": block.persons.death[dead],
+        "death_date": block.history.death[dead],
         "death_type_concept_id": 0,
     }
     return build_table("death", len(dead), columns)
@@ -158,20 +156,20 @@ class _Events:
 def _events(block: Block, book: Codebook, domain: str) -> _Events:
     """Records of one domain, with the columns that all event tables have."""
     records = block.records
-    at = np.flatnonzero(book.domain[records.code] == domain)
+    at = np.flatnonzero(book.domain[records.code] == DOMAINS.index(domain))
     code, visit = records.code[at], records.visit[at]
-    person = block.visits.person[visit]
+    person = block.history.visits.person[visit]
     return _Events(
         id=block.number * ID_STRIDE + 1 + np.arange(len(at)),
         code=code,
         time=records.time[at],
         day=records.time[at] // DAY,
-        last_day=block.persons.exit[person],
+        last_day=block.history.exit[person],
         columns={
             "person_id": block.person_id[person],
             "visit_occurrence_id": block.visit_id[visit],
             f"{domain}_concept_id": book.concept[code],
-            f"{domain}_source_value": book.source_value[code],
+            f"{domain}_source_value": pa.array(book.source_value, pa.string()).take(pa.array(code)),
             f"{domain}_source_concept_id": book.source_concept[code],
             "value_as_number": records.value[at],
         },
@@ -221,7 +219,7 @@ def _measurement(events: _Events, book: Codebook) -> pa.Table:
     unit = np.full(len(book.name), None, dtype=object)
     unit_concept = np.zeros(len(book.name), dtype=np.int64)
     for name, quantity in QUANTITIES.items():
-        code = book.name.index(name)
+        code = book.row(name)
         unit[code], unit_concept[code] = quantity.unit, quantity.unit_concept
     columns: dict[str, Column] = {
         **events.columns,

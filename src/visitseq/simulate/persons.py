@@ -1,31 +1,25 @@
-"""The persons of a block: who they are, what they fall ill with, and when.
+"""The persons of a block: who they are, what they fall ill with, and how long they are in care.
 
 Conditions are drawn in their causal order over the whole adult life, so that a person may enter the
-record with some of them. The clocks of heart failure and of death start with the record. Nobody's
-fate depends on the hospital's habits: those begin with the visits.
+record with some of them; those are written down at the first visit. Nobody's fate depends on the
+hospital's habits: those begin with the visits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from visitseq.simulate.hazard import DAYS_A_YEAR, Bool, Float, Int, first_event, log_hazard
 from visitseq.simulate.parameters import (
-    ATTENDANCE_SPREAD,
-    BLOCK,
+    ATTENDANCE_SHAPE,
     CONDITIONS,
     DEATH,
-    DELAY_DAYS,
+    FEMALE_SHARE,
     FIRST_DAY,
-    HEART_FAILURE,
     HISPANIC_SHARE,
     LAST_DAY,
     NEVER,
     RACES,
-    SILENT_SHARE,
-    SYSTOLIC_SHARE,
-    WARNING_DAYS,
-    WARNING_SPREAD,
     Preset,
 )
 
@@ -34,11 +28,10 @@ from visitseq.simulate.parameters import (
 class Persons:
     """One block of persons; days since 1970-01-01, every array of shape (persons,).
 
-    ``entry`` and ``exit`` are the first and last day of the record, ``death`` the day of a death
-    that ends it, ``onset`` the day of onset of each condition and of heart failure (``NEVER`` where
-    it does not come, heart failure also where it comes after the exit), ``due`` the day from which
-    a visit would diagnose heart failure, ``silent`` whether no sign precedes it, ``lead`` the days
-    in which the signs grow by a factor e, ``systolic`` the kind of heart failure.
+    ``entry`` and ``leaves`` are the first day of the record and its last if the person lives on,
+    ``onset`` the day of onset of each chronic condition (``NEVER`` where it does not come),
+    ``attendance`` the factor on the person's visits (mean 1), ``frailty`` the draw that decides on
+    the day of death.
     """
 
     birth: Int
@@ -46,84 +39,95 @@ class Persons:
     race: Int
     hispanic: Bool
     clinic: Int
-    liability: Float
     attendance: Float
     entry: Int
-    exit: Int
-    death: Int
+    leaves: Int
     onset: dict[str, Int]
-    due: Int
-    silent: Bool
-    lead: Float
-    systolic: Bool
+    frailty: Float
+
+    def __len__(self) -> int:
+        """Return the number of persons."""
+        return len(self.birth)
+
+    def take(self, rows: Int) -> "Persons":
+        """Choose persons, some perhaps several times."""
+        columns = {
+            field.name: getattr(self, field.name)[rows]
+            for field in fields(self)
+            if field.name != "onset"
+        }
+        return Persons(**columns, onset={name: day[rows] for name, day in self.onset.items()})
+
+    def age(self, day: Int) -> Int:
+        """Age in whole years of 365.25 days; ``day`` has shape (persons,) or (persons, days)."""
+        born = self.birth.reshape(-1, *[1] * (day.ndim - 1))
+        return np.floor((day - born) / DAYS_A_YEAR).astype(np.int64)
 
 
-def simulate_persons(preset: Preset, rng: np.random.Generator) -> Persons:
-    """Draw one block of persons with their diseases and the span of their records."""
-    size = BLOCK
-    age = 20 + 64 * rng.beta(*preset.age, size)
+def simulate_persons(preset: Preset, size: int, rng: np.random.Generator) -> Persons:
+    """Draw ``size`` persons with their conditions and the span of their records."""
+    first, second, youngest, oldest = preset.age
+    age = youngest + (oldest - youngest) * rng.beta(first, second, size)
     birth = FIRST_DAY - np.floor(age * DAYS_A_YEAR).astype(np.int64)
-    female = rng.random(size) < 0.54
-    liability = preset.liability + rng.standard_normal(size)
-    entry, leaves = _span(preset, rng)
-    onset = _conditions(birth, female, liability, rng)
-    onset["heart_failure"] = first_event(
-        log_hazard(HEART_FAILURE, birth, female, liability, onset),
-        birth,
-        entry,
-        rng.standard_exponential(size),
-    )
-    dies = first_event(
-        log_hazard(DEATH, birth, female, liability, onset),
-        birth,
-        entry,
-        rng.standard_exponential(size),
-    )
-    last = np.minimum(leaves, dies)
-    onset["heart_failure"] = np.where(onset["heart_failure"] <= last, onset["heart_failure"], NEVER)
-    silent = rng.random(size) < SILENT_SHARE
-    delay = np.where(silent, 0.0, np.floor(rng.exponential(DELAY_DAYS, size))).astype(np.int64)
-    systolic_share = np.where(onset["coronary"] <= onset["heart_failure"], *SYSTOLIC_SHARE[::-1])
+    female = rng.random(size) < FEMALE_SHARE
+    entry, leaves = _span(preset, size, rng)
     return Persons(
         birth=birth,
         female=female,
         race=rng.choice(np.array(list(RACES)), size, p=list(RACES.values())),
         hispanic=rng.random(size) < HISPANIC_SHARE,
-        clinic=_clinics(preset.clinics, rng),
-        liability=liability,
-        attendance=np.exp(ATTENDANCE_SPREAD * rng.standard_normal(size)),
+        clinic=_clinics(preset.clinics, size, rng),
+        attendance=rng.gamma(ATTENDANCE_SHAPE, 1 / ATTENDANCE_SHAPE, size),
         entry=entry,
-        exit=last,
-        death=np.where(dies <= leaves, dies, NEVER),
-        onset=onset,
-        due=onset["heart_failure"] + delay,
-        silent=silent,
-        lead=WARNING_DAYS * np.exp(WARNING_SPREAD * rng.standard_normal(size)),
-        systolic=rng.random(size) < systolic_share,
+        leaves=leaves,
+        onset=_conditions(birth, female, preset.illness, rng),
+        frailty=np.full(size, np.inf) if preset.design_only else rng.standard_exponential(size),
     )
 
 
-def _span(preset: Preset, rng: np.random.Generator) -> tuple[Int, Int]:
+def death_days(persons: Persons, diagnosis: Int, rows: Int) -> Int:
+    """Day of death of the persons ``rows``, ``NEVER`` where the record ends first.
+
+    ``diagnosis`` is the day on which heart failure was found, shape (rows,). The same draw decides
+    with and without it, so heart failure can only bring a death forward.
+    """
+    onset = {name: day[rows] for name, day in persons.onset.items()}
+    onset["heart_failure"] = diagnosis
+    birth = persons.birth[rows]
+    hazards = log_hazard(DEATH, birth, persons.female[rows], onset)
+    day = first_event(hazards, birth, persons.entry[rows], persons.frailty[rows])
+    return np.where(day <= persons.leaves[rows], day, NEVER)
+
+
+def next_onset(name: str, persons: Persons, illness: float, since: Int, threshold: Float) -> Int:
+    """Day on which a condition begins in who did not have it at ``since``, shape (persons,)."""
+    hazards = log_hazard(CONDITIONS[name], persons.birth, persons.female, persons.onset)
+    return first_event(hazards + illness, persons.birth, since, threshold)
+
+
+def _span(preset: Preset, size: int, rng: np.random.Generator) -> tuple[Int, Int]:
     """First day of each record, and its last day if the person lives on."""
-    present = rng.random(BLOCK) < preset.present
-    joins = np.floor(np.where(present, 120, 4 * DAYS_A_YEAR) * rng.random(BLOCK)).astype(np.int64)
+    if preset.design_only:
+        return np.full(size, FIRST_DAY), np.full(size, LAST_DAY)
+    present = rng.random(size) < preset.present
+    joins = np.floor(np.where(present, 120, 4 * DAYS_A_YEAR) * rng.random(size)).astype(np.int64)
     entry = FIRST_DAY + joins
-    stays = np.floor(rng.exponential(DAYS_A_YEAR / preset.leaving, BLOCK)).astype(np.int64)
+    stays = np.floor(rng.exponential(DAYS_A_YEAR / preset.leaving, size)).astype(np.int64)
     return entry, np.minimum(entry + stays, LAST_DAY)
 
 
 def _conditions(
-    birth: Int, female: Bool, liability: Float, rng: np.random.Generator
+    birth: Int, female: Bool, illness: float, rng: np.random.Generator
 ) -> dict[str, Int]:
     """Day of onset of each chronic condition, the causes before what they cause."""
     onset: dict[str, Int] = {}
     for name, disease in CONDITIONS.items():
-        hazards = log_hazard(disease, birth, female, liability, onset)
-        onset[name] = first_event(hazards, birth, birth, rng.standard_exponential(BLOCK))
+        hazards = log_hazard(disease, birth, female, onset) + illness
+        onset[name] = first_event(hazards, birth, birth, rng.standard_exponential(len(birth)))
     return onset
 
 
-def _clinics(clinics: int, rng: np.random.Generator) -> Int:
+def _clinics(clinics: int, size: int, rng: np.random.Generator) -> Int:
     """Each person's clinic, 1 to ``clinics``; the first are the largest."""
-    size = 1 / np.sqrt(np.arange(1, clinics + 1))
-    return 1 + rng.choice(clinics, BLOCK, p=size / size.sum()).astype(np.int64)
+    share = 1 / np.sqrt(np.arange(1, clinics + 1))
+    return 1 + rng.choice(clinics, size, p=share / share.sum()).astype(np.int64)

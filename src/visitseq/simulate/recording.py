@@ -1,132 +1,189 @@
 """What is written down at each visit.
 
-Each state of a visit leaves the codes of the emission table with their probabilities, for the share
-of persons whom they concern. On top come unrelated codes: their popularity falls like Zipf's law,
-and a person returns to a few favourites. A code stands once in a visit; a visit that would stay
-without diagnosis, drug and procedure gets one unrelated diagnosis. What is written down in a stay
-is spread over it, else it has the time of the visit's start.
+Each state in which a visit finds the person leaves the codes of the emission table with their
+probabilities; an emission may concern a share of persons only. Drugs follow therapies (therapy.py).
+On top come unrelated codes, whose popularity falls like Zipf's law and of which a person returns to
+a few favourites, and diseases that are suspected and ruled out. A visit that would stay without
+diagnosis, drug and procedure gets one unrelated diagnosis.
+
+Writing down a code with probability p at each of n visits is drawn by the gaps between the visits
+that get it, which are geometric: the work grows with what is written, not with what could be.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
-from visitseq.simulate.attendance import Visits
-from visitseq.simulate.codebook import CODED_DOMAINS, Codebook
-from visitseq.simulate.hazard import Float, Int
+from visitseq.simulate.attendance import Stops
+from visitseq.simulate.codebook import DOMAINS, Codebook, Emission
+from visitseq.simulate.hazard import Bool, Int
 from visitseq.simulate.parameters import (
-    BLOCK,
+    CONDITIONS,
     FAVOURITE_SHARE,
     FAVOURITES,
     INPATIENT,
-    QUANTITIES,
+    RULED_OUT_SHARE,
+    THOROUGHNESS,
     ZIPF,
     Preset,
 )
+from visitseq.simulate.persons import Persons
+
+#: The popularity of unrelated codes is kept in steps of one in so many.
+POPULARITY_STEPS = 2**18
+#: Domains of the clinical content; the tail has codes of each.
+CONTENT = DOMAINS[:3]
 
 
 @dataclass(frozen=True)
-class Records:
-    """What was recorded, sorted by person, time, visit and code; arrays of shape (records,).
-
-    ``visit`` and ``code`` are rows of the visits and of the codebook, ``time`` is in minutes since
-    1970-01-01 00:00, ``value`` is NaN where nothing was measured.
-    """
+class Notes:
+    """Which code is written down at which visit, arrays of shape (notes,)."""
 
     visit: Int
     code: Int
-    time: Int
-    value: Float
+
+    @classmethod
+    def join(cls, parts: list["Notes"]) -> "Notes":
+        """All notes of ``parts``, one after the other."""
+        if not parts:
+            return cls(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+        return cls(
+            np.concatenate([part.visit for part in parts]),
+            np.concatenate([part.code for part in parts]),
+        )
+
+    def moved(self, place: Int) -> "Notes":
+        """Number the visits anew: visit i becomes ``place[i]``, and is dropped where that is -1."""
+        visit = place[self.visit]
+        kept = visit >= 0
+        return Notes(visit[kept], self.code[kept])
 
 
-def record_visits(
-    visits: Visits,
-    states: dict[str, Float],
-    book: Codebook,
-    preset: Preset,
-    rng: np.random.Generator,
-) -> Records:
-    """Draw what a block's visits leave behind, given their states."""
-    known = _known(states, visits, book, rng)
-    visit, code = _once(*_with_tail(known, visits, book, preset, rng), len(book.name))
-    value = _values(states, visits.person, (visit, code), book, rng)
-    length = np.where(visits.kind == INPATIENT, visits.end - visits.start, 0)
-    passed = np.floor(rng.random(len(visit)) * length[visit]).astype(np.int64)
-    time = visits.start[visit] + passed
-    order = np.lexsort((code, visit, time, visits.person[visit]))
-    return Records(visit[order], code[order], time[order], value[order])
+def note(visit: Int, code: int) -> Notes:
+    """One code at each of ``visit``."""
+    return Notes(visit, np.full(len(visit), code, dtype=np.int64))
 
 
-def _known(
-    states: dict[str, Float], visits: Visits, book: Codebook, rng: np.random.Generator
-) -> tuple[Int, Int]:
-    """Visit and code of what the states leave behind, with repetitions."""
-    visit, code = [], []
-    for emission in book.emissions:
-        concerned = rng.random(BLOCK) < emission.share
-        state = states[emission.state]
-        at = np.flatnonzero((state > 0) & concerned[visits.person])
-        probability = state[at] * emission.probability[visits.kind[at]]
-        hit = at[rng.random(len(at)) < probability]
-        visit.append(hit)
-        code.append(np.full(len(hit), emission.code))
-    return np.concatenate(visit), np.concatenate(code)
+class Recorder:
+    """Writes down what the visits of one block leave behind.
+
+    Parameters
+    ----------
+    book
+        The hospital's codes.
+    persons
+        Number of persons in the block.
+    rng
+        The block's stream for what is written down.
+    """
+
+    def __init__(self, book: Codebook, persons: int, rng: np.random.Generator) -> None:
+        self.book = book
+        self.rng = rng
+        shares = np.array([emission.share for emission in book.emissions], dtype=np.float32)
+        self._concerned: Bool = (
+            rng.random((len(shares), persons), dtype=np.float32) < shares[:, None]
+        )
+        self._favourites = [
+            popular_ranks(len(tail), persons * FAVOURITES, rng).reshape(persons, FAVOURITES)
+            for tail in book.tail
+        ]
+
+    def emissions(self, stops: Stops, states: dict[str, Int]) -> Notes:
+        """What the ``states`` (each with the rows of the stops in it) leave at the stops."""
+        by_kind = {
+            name: [rows[stops.kind[rows] == kind] for kind in range(3)]
+            for name, rows in states.items()
+        }
+        parts = []
+        for number, emission in enumerate(self.book.emissions):
+            if emission.state in by_kind:
+                visit = self._hits(emission, by_kind[emission.state])
+                if emission.share < 1:
+                    visit = visit[self._concerned[number][stops.person[visit]]]
+                parts.append(note(visit, emission.code))
+        return Notes.join(parts)
+
+    def _hits(self, emission: Emission, by_kind: list[Int]) -> Int:
+        chosen = [
+            rows[choose(len(rows), float(probability), self.rng)]
+            for rows, probability in zip(by_kind, emission.probability, strict=True)
+            if probability > 0 and len(rows)
+        ]
+        return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.int64)
+
+    def tail(self, stops: Stops, notes: Notes, preset: Preset) -> Notes:
+        """Unrelated codes; at least one diagnosis where ``notes`` leave a stop without content."""
+        size = len(stops.person)
+        content = self.book.domain[notes.code] < len(CONTENT)
+        least = np.ones(size, dtype=bool)
+        least[notes.visit[content]] = False
+        parts = []
+        spread = self.rng.standard_normal(size, dtype=np.float32) * np.float32(THOROUGHNESS)
+        thorough = np.exp(spread - np.float32(THOROUGHNESS**2 / 2))
+        for number, means in enumerate(np.array(preset.tail, dtype=np.float32).T):
+            count = self.rng.poisson(means[stops.kind] * thorough)
+            if number == 0:
+                count = np.maximum(count, least)
+            visit = np.repeat(np.arange(size), count)
+            parts.append(Notes(visit, self._tail_codes(number, stops.person[visit])))
+        return Notes.join(parts)
+
+    def _tail_codes(self, number: int, person: Int) -> Int:
+        """An unrelated code of one domain for each element of ``person``, favourites preferred."""
+        codes = self.book.tail[number]
+        ranks = popular_ranks(len(codes), len(person), self.rng)
+        own = np.flatnonzero(self.rng.random(len(person), dtype=np.float32) < FAVOURITE_SHARE)
+        favourite = self.rng.integers(0, FAVOURITES, len(own))
+        ranks[own] = self._favourites[number][person[own], favourite]
+        return codes[ranks].astype(np.int64)
+
+    def ruled_out(self, stops: Stops, persons: Persons, heart_failure: bool) -> Notes:
+        """Diseases that are suspected and ruled out, each with an observation code beside it.
+
+        ``heart_failure`` says whether it may be among them.
+        """
+        suspects = [*CONDITIONS, *(["chf"] if heart_failure else [])]
+        rows = choose(len(stops.person), RULED_OUT_SHARE, self.rng)
+        rows = rows[stops.kind[rows] != INPATIENT]
+        which = self.rng.integers(0, len(suspects), len(rows))
+        parts = []
+        for number, name in enumerate(suspects):
+            visit = rows[which == number]
+            if name in CONDITIONS:
+                visit = visit[persons.onset[name][stops.person[visit]] > stops.day[visit]]
+            observed = "suspected_cardiovascular" if name in CARDIOVASCULAR else "suspected_other"
+            parts += [note(visit, self.book.row(name)), note(visit, self.book.row(observed))]
+        return Notes.join(parts)
 
 
-def _with_tail(
-    known: tuple[Int, Int],
-    visits: Visits,
-    book: Codebook,
-    preset: Preset,
-    rng: np.random.Generator,
-) -> tuple[Int, Int]:
-    """Add the unrelated codes, one diagnosis at least where a visit has no content yet."""
-    size = len(visits.person)
-    content = np.isin(book.domain, CODED_DOMAINS)[known[1]]
-    least = np.bincount(known[0][content], minlength=size) == 0
-    parts = [known]
-    for codes, means in zip(book.tail, np.array(preset.tail).T, strict=True):
-        count = np.maximum(rng.poisson(means[visits.kind]), least)
-        visit = np.repeat(np.arange(size), count)
-        parts.append((visit, codes[_tail_ranks(visits.person[visit], len(codes), rng)]))
-        least = np.zeros(size, dtype=bool)  # the diagnoses come first and see to it
-    visits_, codes_ = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return visits_, codes_
+CARDIOVASCULAR = ("hypertension", "coronary", "infarction", "atrial_fibrillation", "chf")
 
 
-def _tail_ranks(person: Int, codes: int, rng: np.random.Generator) -> Int:
-    """Ranks of unrelated codes, one for each element of ``person``, favourites preferred."""
-    popularity = np.cumsum(np.arange(1, codes + 1) ** -ZIPF)
-    popularity /= popularity[-1]
-    favourites = np.searchsorted(popularity, rng.random((BLOCK, FAVOURITES)), side="right")
-    own = favourites[person, rng.integers(0, FAVOURITES, len(person))]
-    other = np.searchsorted(popularity, rng.random(len(person)), side="right")
-    return np.where(rng.random(len(person)) < FAVOURITE_SHARE, own, other)
+def choose(size: int, probability: float, rng: np.random.Generator) -> Int:
+    """Rows of ``range(size)``, ascending, each taken with ``probability`` independently."""
+    if probability > 1 / 4:
+        return np.flatnonzero(rng.random(size, dtype=np.float32) < probability)
+    expected = size * probability
+    rows = np.cumsum(rng.geometric(probability, int(expected + 4 * expected**0.5) + 8)) - 1
+    while rows[-1] < size:
+        more = rng.geometric(probability, int(expected**0.5) + 8)
+        rows = np.concatenate([rows, rows[-1] + np.cumsum(more)])
+    return rows[: np.searchsorted(rows, size)]
 
 
-def _once(visit: Int, code: Int, codes: int) -> tuple[Int, Int]:
-    """Each code once a visit, sorted by visit and code."""
-    key = np.sort(visit * codes + code)
-    key = key[np.diff(key, prepend=-1) > 0]
-    return key // codes, key % codes
+def popular_ranks(codes: int, size: int, rng: np.random.Generator) -> Int:
+    """Ranks from 0 to ``codes`` - 1, the chance of rank r falling like (r + 1) ** -ZIPF."""
+    return _popularity(codes)[rng.integers(0, POPULARITY_STEPS, size, dtype=np.uint32)].astype(
+        np.int64
+    )
 
 
-def _values(
-    states: dict[str, Float],
-    person: Int,
-    records: tuple[Int, Int],
-    book: Codebook,
-    rng: np.random.Generator,
-) -> Float:
-    """Measured value of each record (visit, code), NaN for what is no measurement."""
-    visit, code = records
-    result = np.full(len(code), np.nan)
-    for name, quantity in QUANTITIES.items():
-        own = quantity.between * rng.standard_normal(BLOCK)
-        at = np.flatnonzero(code == book.name.index(name))
-        value = quantity.mean + own[person[visit[at]]]
-        for state, rise in quantity.rise.items():
-            value += rise * states[state][visit[at]]
-        value += quantity.within * rng.standard_normal(len(at))
-        result[at] = np.round(np.maximum(value, quantity.mean / 10), 1)
-    return result
+@lru_cache
+def _popularity(codes: int) -> npt.NDArray[np.uint16]:
+    """The rank at each of ``POPULARITY_STEPS`` equal steps of the cumulated popularity."""
+    share = np.cumsum(np.arange(1, codes + 1) ** -ZIPF)
+    steps = (np.arange(POPULARITY_STEPS) + 0.5) / POPULARITY_STEPS
+    return np.searchsorted(share / share[-1], steps).astype(np.uint16)

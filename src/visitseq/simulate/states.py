@@ -1,61 +1,56 @@
 """In which states a visit finds the person.
 
-The conditions that have begun, the signs that come before heart failure, the visit that diagnoses
-it, the heart failure at the visits after that, age, sex, season, intensive care. A state is a
-number between 0 and 1 by which the probabilities of its codes are multiplied.
+The conditions in force, the step of each therapy, a recent sign, age, sex, season, intensive care.
+A state is the rows of the visits that are in it; its codes are written down with the probabilities
+of the emission table.
 """
 
 import numpy as np
 
-from visitseq.simulate.attendance import Visits, warning_signs
-from visitseq.simulate.hazard import DAYS_A_YEAR, Bool, Float
-from visitseq.simulate.parameters import CONDITIONS, INPATIENT, Preset
+from visitseq.simulate.attendance import Stops
+from visitseq.simulate.hazard import DAYS_A_YEAR, Bool, Int
+from visitseq.simulate.parameters import INPATIENT, Preset
 from visitseq.simulate.persons import Persons
-
-
-def diagnosis_visits(persons: Persons, visits: Visits) -> Bool:
-    """Which visits diagnose heart failure: a person's first that starts when it is due or later."""
-    due = np.flatnonzero(visits.day >= persons.due[visits.person])
-    _, first = np.unique(visits.person[due], return_index=True)
-    result = np.zeros(len(visits.person), dtype=bool)
-    result[due[first]] = True
-    return result
+from visitseq.simulate.therapy import Course
+from visitseq.simulate.ticks import in_force_from, tick_of
 
 
 def visit_states(
+    stops: Stops,
     persons: Persons,
-    visits: Visits,
-    diagnosis: Bool,
+    recent: Bool,
+    courses: list[Course],
+    *,
     preset: Preset,
     rng: np.random.Generator,
-) -> dict[str, Float]:
-    """How far each state holds at each visit, between 0 and 1, shape (visits,)."""
-    person, day = visits.person, visits.day
-    age = (day - persons.birth[person]) / DAYS_A_YEAR
-    month = day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
-    failing = _after(diagnosis, visits)
-    systolic = persons.systolic[person]
-    critical = (visits.kind == INPATIENT) & (rng.random(len(person)) < preset.intensive)
-    states = {
-        **{name: persons.onset[name][person] <= day for name in CONDITIONS},
-        "any": np.ones(len(person)),
-        "warning": warning_signs(persons, person, day.astype(np.float64)),
-        "diagnosis": diagnosis,
-        "heart_failure": failing,
-        "systolic_heart_failure": failing & systolic,
-        "diastolic_heart_failure": failing & ~systolic,
-        "women_over_40": persons.female[person] & (age >= 40),
-        "over_50": age >= 50,
-        "over_65": age >= 65,
-        "autumn": month >= 9,
-        "intensive_care": critical,
+) -> dict[str, Int]:
+    """Rows of the stops that are in each state.
+
+    ``recent`` says in which ticks a person's last sign is recent, shape (persons, ticks).
+    """
+    tick = tick_of(stops.day)
+    stays = np.flatnonzero(stops.kind == INPATIENT)
+    return {
+        **{name: condition_rows(stops, tick, day) for name, day in persons.onset.items()},
+        **{course.name: course.rows(stops) for course in courses},
+        **_by_age_and_season(stops, persons),
+        "any": np.arange(len(tick)),
+        "recent_sign": np.flatnonzero(recent[stops.person, tick]),
+        "intensive_care": stays[rng.random(len(stays)) < preset.intensive],
     }
-    return {name: state.astype(np.float64) for name, state in states.items()}
 
 
-def _after(diagnosis: Bool, visits: Visits) -> Bool:
-    """Which visits come after the person's diagnosis; a person's visits are in order of time."""
-    number = np.arange(len(diagnosis))
-    found = np.full(int(visits.person.max(initial=0)) + 1, len(diagnosis))
-    found[visits.person[diagnosis]] = number[diagnosis]
-    return np.asarray(number > found[visits.person])
+def condition_rows(stops: Stops, tick: Int, onset: Int) -> Int:
+    """Rows of the stops at which a condition is in force that begins on ``onset``, (persons,)."""
+    return np.flatnonzero(in_force_from(onset)[stops.person] <= tick)
+
+
+def _by_age_and_season(stops: Stops, persons: Persons) -> dict[str, Int]:
+    age = (stops.day - persons.birth[stops.person]) / DAYS_A_YEAR
+    month = stops.day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+    return {
+        "women_over_40": np.flatnonzero(persons.female[stops.person] & (age >= 40)),
+        "over_50": np.flatnonzero(age >= 50),
+        "over_65": np.flatnonzero(age >= 65),
+        "autumn": np.flatnonzero(month >= 9),
+    }

@@ -4,28 +4,39 @@
 concepts by their ids, names and codes; from there on local ones: of vocabulary ``visitseq``
 (standard concepts for what has none here, and groups), and of vocabulary ``ICD9CM`` the source
 codes of the diagnoses, so that ingest can tell their vocabulary. ``parent_concept_id`` is the next
-concept above: a diagnosis group, a more general diagnosis, an ingredient, a drug class.
+concept above: a diagnosis group, a more general diagnosis, an ingredient, a drug class, a group of
+procedures. tail.py adds the long tail.
 """
 
 import numpy as np
 import pyarrow as pa
 
-from visitseq.simulate.codebook import read_rows
-from visitseq.simulate.parameters import Preset
+from visitseq.simulate.code_tables import Row, read_rows
 from visitseq.simulate.schemas import TABLES, build_table
+from visitseq.simulate.tail import procedure_group, tail_concepts
 
 VALID_START = 0  # 1970-01-01
 VALID_END = int(np.datetime64("2099-12-31", "D").astype(np.int64))
 
 
-def vocabulary_tables(preset: Preset) -> dict[str, pa.Table]:
-    """Tables care_site, concept and concept_ancestor of a hospital."""
-    concepts = read_rows("simulator_concepts.csv")
+def vocabulary_tables(clinics: int) -> dict[str, pa.Table]:
+    """Tables care_site, concept and concept_ancestor of a hospital with so many clinics."""
+    concepts = sorted(
+        [*map(_with_group, read_rows("simulator_concepts.csv")), *tail_concepts()],
+        key=lambda row: int(row["concept_id"]),
+    )
     return {
-        "care_site": _care_site(preset.clinics),
+        "care_site": _care_site(clinics),
         "concept": _concept(concepts),
         "concept_ancestor": _concept_ancestor(concepts),
     }
+
+
+def _with_group(row: Row) -> Row:
+    """Put a procedure into its local group; the table itself names none."""
+    if row["domain_id"] != "Procedure":
+        return row
+    return {**row, "parent_concept_id": str(procedure_group(row["concept_code"]))}
 
 
 def _care_site(clinics: int) -> pa.Table:
@@ -39,7 +50,7 @@ def _care_site(clinics: int) -> pa.Table:
     return build_table("care_site", len(names), columns)
 
 
-def _concept(rows: list[dict[str, str]]) -> pa.Table:
+def _concept(rows: list[Row]) -> pa.Table:
     """The concept table, sorted by concept_id as the rows are."""
     named = set(TABLES["concept"].names) & set(rows[0])
     columns = {
@@ -53,15 +64,18 @@ def _concept(rows: list[dict[str, str]]) -> pa.Table:
     return build_table("concept", len(rows), columns)
 
 
-def _concept_ancestor(rows: list[dict[str, str]]) -> pa.Table:
-    """Each condition and drug with itself and all above it, sorted by ancestor and descendant.
+def _concept_ancestor(rows: list[Row]) -> pa.Table:
+    """Each condition, drug and procedure with itself and all above it, in the order of both.
 
     A concept has one parent at most, so the smallest and the largest distance agree.
     """
     parent = {row["concept_id"]: row["parent_concept_id"] for row in rows}
     pairs = []
     for row in rows:
-        if row["domain_id"] in ("Condition", "Drug") and row["vocabulary_id"] != "ICD9CM":
+        if (
+            row["domain_id"] in ("Condition", "Drug", "Procedure")
+            and row["vocabulary_id"] != "ICD9CM"
+        ):
             ancestor, level = row["concept_id"], 0
             while ancestor:
                 pairs.append((int(ancestor), int(row["concept_id"]), level))
