@@ -108,6 +108,18 @@ PREDICTIONS = pa.schema(
     ]
 )
 
+#: One row a cohort row, in its order: hazards at the index date relative to the mean of the set's
+#: eligible pool, as the record before the window's end tells them (with the standard error of their
+#: simulation) and as they came true; null where there is none.
+ORACLE = pa.schema(
+    [
+        *COHORT,
+        ("oracle", pa.float64()),
+        ("oracle_standard_error", pa.float64()),
+        ("oracle_latent", pa.float64()),
+    ]
+)
+
 #: One row an estimate; ``fold`` is null for the mean over the folds.
 METRICS = pa.schema(
     [

@@ -1,6 +1,36 @@
 # A trained model and its fold's test part in; predictions and metrics with intervals out.
 #
+#   score_oracle     simulated sites: the truth's hazards on a task's rows -> oracle
 #   evaluate_model   scores, threshold, bootstrap -> predictions, validation, metrics
+
+
+rule score_oracle:
+    input:
+        phenotype=lambda wildcards: PHENOTYPE_FILES[cohort_of(wildcards)],
+        rows=lambda wildcards: f"results/2_cohort/{wildcards.site}/{cohort_of(wildcards)}/cohort.parquet",
+        truth="results/1_ingest/{site}/truth.parquet",
+        events="results/1_ingest/{site}/events.parquet",
+        persons="results/1_ingest/{site}/persons.parquet",
+        observation_periods="results/1_ingest/{site}/observation_periods.parquet",
+        codes="results/1_ingest/{site}/codes.parquet",
+    output:
+        "results/5_evaluate/{site}/{task}/oracle.parquet",
+    log:
+        "results/logs/score_oracle/{site}/{task}.log",
+    benchmark:
+        "results/benchmarks/score_oracle/{site}/{task}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        site=lambda wildcards: only(wildcards.site, *SIMULATION),
+        cohort=lambda wildcards: config["cohorts"][cohort_of(wildcards)],
+        task=lookup("tasks/{task}", within=config),
+        seed=RUN["seed"],
+        parts=RUN["parts"],
+        code=fingerprint("evaluate.oracle"),
+    script:
+        "../scripts/score_oracle.py"
 
 
 rule evaluate_model:
@@ -8,6 +38,7 @@ rule evaluate_model:
         weights=weights_of,
         model=f"results/4_train/{STUDY}/model.json",
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        oracle=oracle_of,
     output:
         predictions=f"results/5_evaluate/{STUDY}/predictions.parquet",
         validation=f"results/5_evaluate/{STUDY}/validation.parquet",

@@ -12,6 +12,7 @@ rule draw_figures:
         grid("results/3_encode/{site}/{task}/{encoding}/visits.arrow"),
         grid(f"results/5_evaluate/{STUDY}/predictions.parquet"),
         grid(f"results/5_evaluate/{STUDY}/metrics.json"),
+        oracles(),
     output:
         shown("roc", "Prediction"),
         shown("calibration", "Prediction"),

@@ -149,11 +149,29 @@ def weights_of(wildcards):
     return f"results/4_train/{STUDY}/model.{ending}".format(**wildcards)
 
 
+def oracle_of(wildcards):
+    """The oracle's scores of a task at a simulated site; a real one has none."""
+    if is_simulated(wildcards.site):
+        return "results/5_evaluate/{site}/{task}/oracle.parquet".format(**wildcards)
+    return []
+
+
+def oracles():
+    """The oracle's scores of every task at every simulated site of the study."""
+    sites = filter(is_simulated, RUN["sites"])
+    return expand(
+        "results/5_evaluate/{site}/{task}/oracle.parquet", site=sites, task=RUN["tasks"]
+    )
+
+
 def study():
     """What the figures show: the names that `run` asks for, with what they need to know of them."""
     return {
         "sites": {
-            name: {"synthetic": config["sites"][name].get("records") != "real"}
+            name: {
+                "synthetic": config["sites"][name].get("records") != "real",
+                "simulated": is_simulated(name),
+            }
             for name in RUN["sites"]
         },
         "tasks": {name: config["tasks"][name] for name in RUN["tasks"]},

@@ -20,4 +20,5 @@ with job(snakemake.log[0]):
         seed=snakemake.params.seed,
         draws=snakemake.params.draws,
         folder=Path(snakemake.output.metrics).parent,
+        oracle=Path(snakemake.input.oracle) if snakemake.input.oracle else None,
     )

@@ -69,18 +69,13 @@ def build_cohort(
     """
     disease = read_phenotype(phenotype)
     criteria = Criteria.from_configuration(cohort)
-    records = read_records(
-        events=events,
-        persons=persons,
-        observation_periods=observation_periods,
-        codes=codes,
-        phenotype=disease,
-        qualifying_encounters=cohort["qualifying_encounters"],
-        qualifying_months=cohort["qualifying_months"],
-        care_sites="care_site" in criteria.exact,
-        seed=seed,
-        parts=parts,
-    )
+    tables = {
+        "events": events,
+        "persons": persons,
+        "observation_periods": observation_periods,
+        "codes": codes,
+    }
+    records = cohort_records(cohort, disease, tables, seed, parts)
     cases, case_steps = find_cases(records, criteria, _run_in_words(cohort))
     where = f"Cohort {name} of site {site}"
     logger.info("%s, cases: %s", where, describe(case_steps))
@@ -100,6 +95,28 @@ def build_cohort(
     _write_csv(balance_table(records, cases, matches, criteria, seed), folder / "balance.csv")
     write_parquet(_matches(records, matches), folder / "matches.parquet")
     write_parquet(_cohort(records, matches), folder / "cohort.parquet")
+
+
+def cohort_records(
+    cohort: Mapping[str, Any],
+    phenotype: Phenotype,
+    tables: Mapping[str, Path],
+    seed: int,
+    parts: int,
+) -> Records:
+    """Read what a case-control cohort has to know of a site's persons.
+
+    ``tables`` holds the files events, persons, observation_periods and codes of stage 1.
+    """
+    return read_records(
+        **tables,
+        phenotype=phenotype,
+        qualifying_encounters=cohort["qualifying_encounters"],
+        qualifying_months=cohort["qualifying_months"],
+        care_sites="care_site" in cohort["matching"]["exact"],
+        seed=seed,
+        parts=parts,
+    )
 
 
 def _set_ids(matches: Matches) -> Ints:

@@ -20,6 +20,7 @@ from visitseq.encode.sequences import Sequences, read_sequences
 from visitseq.errors import UserError
 from visitseq.evaluate.delong import delong_interval, delong_json
 from visitseq.evaluate.metrics import estimate_metrics
+from visitseq.evaluate.oracle_rows import ORACLE_METRICS, estimate_oracle, mean_relative_error
 from visitseq.evaluate.predictions import predictions_table
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.evaluate.threshold import Threshold, choose_threshold
@@ -41,6 +42,7 @@ def evaluate_model(
     seed: int,
     draws: int,
     folder: Path,
+    oracle: Path | None = None,
 ) -> None:
     """Write predictions.parquet, validation.parquet and metrics.json of one model and fold.
 
@@ -59,6 +61,8 @@ def evaluate_model(
         Seed and number of the bootstrap draws.
     folder
         Where the files go.
+    oracle
+        The task's oracle.parquet at a simulated site; metrics.json then holds its metrics too.
 
     Raises
     ------
@@ -82,6 +86,7 @@ def evaluate_model(
     content = {
         **_metrics_json(predictions, draws, seed, fold),
         **_description(test, threshold, model.unknown_share(test)),
+        **(_oracle_json(oracle, draws, seed, fold) if oracle else {}),
     }
     (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     logger.info(
@@ -111,6 +116,16 @@ def _metrics_json(predictions: pa.Table, draws: int, seed: int, fold: int) -> di
         **{name: estimate.to_json(WHERE) for name, estimate in estimates.items()},
         "auroc_delong": delong_json(delong_interval(rows.case, rows.score), WHERE),
     }
+
+
+def _oracle_json(oracle: Path, draws: int, seed: int, fold: int) -> dict[str, Any]:
+    """AUROC of the oracle on the test part's rows, its other metrics beside it."""
+    content = {}
+    for name, estimates in estimate_oracle(oracle, draws, seed, fold).items():
+        auroc, concordance = (estimates[metric].to_json(WHERE) for metric in ORACLE_METRICS)
+        content[name] = {**auroc, "concordance_within_sets": concordance}
+    content["oracle"]["standard_error"] = mean_relative_error(oracle, fold)
+    return content
 
 
 def _description(test: Sequences, threshold: Threshold, unknown: float) -> dict[str, Any]:
