@@ -50,7 +50,7 @@ ATTRITION = {
 
 def study_of(**changes: Any) -> dict[str, Any]:
     return {
-        "sites": {"riverside": {"synthetic": True}},
+        "sites": {"riverside": {"synthetic": True, "simulated": True}},
         "tasks": {
             "heart_failure": {
                 "cohort": "heart_failure",
@@ -82,6 +82,8 @@ def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None
                 evaluated = results.joinpath("5_evaluate", site, name, encoding)
                 truth = np.where([bool(row.label) for row in rows], -0.8, -2.0)
                 truth = truth + generator.normal(size=len(rows))
+                if study["sites"][site]["simulated"]:
+                    write_oracle(rows, truth, evaluated.parent / "oracle.parquet")
                 for model in study["models"]:
                     logit = truth + NOISE.get(model, 1) * generator.normal(size=len(rows))
                     for fold in study["folds"]:
@@ -151,6 +153,16 @@ def write_attrition(groups: dict[str, list[tuple[str, int]]], folder: Path) -> N
             entering = left
     columns = ["group", "step", "criterion", "in", "out", "left"]
     _write_csv(pd.DataFrame(lines, columns=columns), folder / "attrition.csv")
+
+
+def write_oracle(rows: Sequence[Row], truth: np.ndarray[Any, Any], path: Path) -> None:
+    columns = {
+        **{name: [getattr(row, name) for row in rows] for name in tables.COHORT.names},
+        "oracle": np.exp(truth),
+        "oracle_standard_error": np.zeros(len(rows)),
+        "oracle_latent": np.exp(truth),
+    }
+    tables.write_parquet(pa.table(columns).cast(tables.ORACLE), path)
 
 
 def write_evaluation(

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import combinations
 from pathlib import Path
@@ -36,7 +37,7 @@ from visitseq.figures.cohort_table import cohort_table
 from visitseq.figures.draw import draw_figures
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import metrics_table, readable_metrics
-from visitseq.figures.model_results import FoldResult, read_results
+from visitseq.figures.model_results import FoldResult, read_ceilings, read_results
 from visitseq.figures.roc import GRID, draw_roc, mean_roc
 from visitseq.figures.small_cells import HIDDEN, flow_steps, may_show, show_count, show_share
 from visitseq.figures.study import Study
@@ -53,7 +54,10 @@ FILES = {
     ),
 }
 MODELS = ["logistic", "svm", "mlp", "knn", "rnn", "lstm", "gru", "bigru"]
-TWO_SITES = {"riverside": {"synthetic": True}, "university_hospital_of_x": {"synthetic": False}}
+TWO_SITES = {
+    "riverside": {"synthetic": True, "simulated": True},
+    "university_hospital_of_x": {"synthetic": False, "simulated": False},
+}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +85,7 @@ def all_figures(study: Study) -> dict[str, Figure]:
     results = read_results(study)
     with house_style():
         return {
-            "roc": draw_roc(study, results),
+            "roc": draw_roc(study, results, read_ceilings(study)),
             "calibration": draw_calibration(study, results),
             "attrition": draw_attrition(study),
             "love": draw_love(study),
@@ -461,3 +465,17 @@ def test_love_plot_shows_absolute_differences(figures: dict[str, Figure]) -> Non
         "Sex",
         "Visits",
     ]
+
+
+def test_the_oracle_is_drawn_and_listed_as_the_ceiling(large: Study) -> None:
+    ceilings = read_ceilings(large)
+    assert [ceiling.model for ceiling in ceilings] == ["oracle", "oracle_latent"] * 2  # two tasks
+    with house_style():
+        figure = draw_roc(large, read_results(large), ceilings)
+    auroc = ceilings[0].means["auroc"]
+    assert any(f"ceiling (oracle)  {auroc.value:.3f}" in text for text in words(figure))
+    listed = readable_metrics(large, [*read_results(large), *ceilings]).set_index("model")
+    assert str(listed.loc["oracle", "auroc"]).startswith(f"{auroc.value:.3f} [")
+    assert listed.loc[["oracle"], "brier"].isna().all()
+    real = replace(large, simulated=frozenset())
+    assert read_ceilings(real) == []

@@ -446,7 +446,7 @@ def test_most_true_cases_qualify(site: Site) -> None:
 
 
 def test_a_default_site_has_enough_cases(clinic: Site, hospital: Site) -> None:
-    """Of 40 to 85 years: fold 0 tests on a seventh of 60,000 and of 8,000 persons."""
+    """Of 40 to 85 years: fold 0 tests on a seventh of 50,000 and of 8,000 persons."""
     usable = (
         f"SELECT 1 FROM ({CASES}) c JOIN person ON subject_id = person_id "
         "JOIN observation_period USING (person_id) "
@@ -454,7 +454,7 @@ def test_a_default_site_has_enough_cases(clinic: Site, hospital: Site) -> None:
         "AND index >= birth_datetime + INTERVAL 40 YEAR "
         "AND index < birth_datetime + INTERVAL 86 YEAR"
     )
-    assert clinic.count(usable) / 4000 * 60_000 / 7 >= 100
+    assert clinic.count(usable) / 4000 * 50_000 / 7 >= 100
     assert hospital.count(usable) / 3000 * 8000 / 7 >= 30
 
 

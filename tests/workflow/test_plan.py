@@ -22,6 +22,7 @@ def test_the_default_study(workflow: Workflow) -> None:
         "encode_visits": 2,
         "train_model": 2,
         "train_baseline": 2,
+        "score_oracle": 2,
         "evaluate_model": 4,
         "draw_figures": 1,
     }

@@ -123,7 +123,7 @@ def score_oracle(
     arrays = {name: pa.array(values, from_pandas=True) for name, values in columns.items()}
     known = {name: table[name] for name in COHORT.names}
     write_parquet(pa.table({**known, **arrays}).cast(ORACLE), path)
-    logger.info("%d rows scored, mean standard error %.4f", len(table), np.nanmean(error / pool))
+    logger.info("%d rows scored, %d without a score", len(table), int(np.isnan(expected).sum()))
 
 
 def _over_the_gap(

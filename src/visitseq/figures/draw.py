@@ -13,7 +13,7 @@ from visitseq.figures.cohort import draw_cohort
 from visitseq.figures.cohort_table import cohort_table
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import metrics_table, readable_metrics
-from visitseq.figures.model_results import read_results
+from visitseq.figures.model_results import read_ceilings, read_results
 from visitseq.figures.roc import draw_roc
 from visitseq.figures.study import Study
 from visitseq.figures.style import house_style, save
@@ -40,12 +40,13 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     """
     shown = Study.from_mapping(study, results)
     models, persons = read_results(shown), cohort_table(shown)
+    ceilings = read_ceilings(shown)
     folder.mkdir(parents=True, exist_ok=True)
-    write_parquet(metrics_table(models), folder / "metrics.parquet")
-    _write_csv(readable_metrics(shown, models), folder / "table_metrics.csv")
+    write_parquet(metrics_table([*models, *ceilings]), folder / "metrics.parquet")
+    _write_csv(readable_metrics(shown, [*models, *ceilings]), folder / "table_metrics.csv")
     _write_csv(persons, folder / "table_cohort.csv")
     with house_style():
-        save(draw_roc(shown, models), folder, "fig_roc")
+        save(draw_roc(shown, models, ceilings), folder, "fig_roc")
         save(draw_calibration(shown, models), folder, "fig_calibration")
         save(draw_attrition(shown), folder, "fig_attrition")
         save(draw_love(shown), folder, "fig_love")

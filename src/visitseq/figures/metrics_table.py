@@ -34,7 +34,7 @@ def readable_metrics(study: Study, results: list[ModelResult]) -> pd.DataFrame:
             **result.setting._asdict(),
             "model": result.model,
             "folds": len(result.folds),
-            **{name: interval_text(result.means[name], _DIGITS) for name in NAMES},
+            **{name: interval_text(estimate, _DIGITS) for name, estimate in result.means.items()},
         }
         for result in results
     ]
@@ -45,8 +45,8 @@ def readable_metrics(study: Study, results: list[ModelResult]) -> pd.DataFrame:
 def _rows(result: ModelResult) -> Iterator[dict[str, Any]]:
     by_fold = [(fold.fold, fold.metrics) for fold in result.folds]
     for fold, metrics in [*by_fold, (None, result.means)]:
-        for name in NAMES:
-            yield {**_place(result), "fold": fold, "metric": name, **_numbers(metrics[name])}
+        for name, estimate in metrics.items():
+            yield {**_place(result), "fold": fold, "metric": name, **_numbers(estimate)}
 
 
 def _place(result: ModelResult) -> dict[str, Any]:

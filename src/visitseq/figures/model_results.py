@@ -8,7 +8,14 @@ import pyarrow.parquet as pq
 
 from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.folds import mean_over_folds
-from visitseq.evaluate.metrics import METRICS, metric_draws
+from visitseq.evaluate.metrics import METRICS, estimate_metrics, metric_draws
+from visitseq.evaluate.oracle_rows import (
+    ORACLE_METRICS,
+    ORACLES,
+    is_scored,
+    read_part,
+    scored_rows,
+)
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.figures.study import Setting, Study
 
@@ -47,6 +54,34 @@ def read_results(study: Study) -> list[ModelResult]:
     ]
 
 
+def read_ceilings(study: Study) -> list[ModelResult]:
+    """Read the oracles of every setting of a simulated site; they have the rank metrics alone."""
+    return [
+        ceiling
+        for setting in study.settings
+        if setting.site in study.simulated and study.folds and study.models
+        for ceiling in _read_oracles(study, setting)
+    ]
+
+
+def _read_oracles(study: Study, setting: Setting) -> list[ModelResult]:
+    parts = {fold: read_part(study.oracle(setting), fold) for fold in study.folds}
+    ceilings = []
+    for name in ORACLES:
+        if all(is_scored(part, name) for part in parts.values()):
+            folds = [
+                _oracle_fold(study, scored_rows(part, name), fold) for fold, part in parts.items()
+            ]
+            ceilings.append(ModelResult(setting, name, folds, _means(study, folds, ORACLE_METRICS)))
+    return ceilings
+
+
+def _oracle_fold(study: Study, rows: ScoredRows, fold: int) -> FoldResult:
+    return FoldResult(
+        fold, rows, estimate_metrics(rows, study.draws, study.seed, fold, ORACLE_METRICS)
+    )
+
+
 def _read_model(study: Study, setting: Setting, model: str) -> ModelResult:
     folds = [_read_fold(study, setting, model, fold) for fold in study.folds]
     return ModelResult(setting, model, folds, _means(study, folds))
@@ -62,16 +97,18 @@ def _read_fold(study: Study, setting: Setting, model: str, fold: int) -> FoldRes
     )
 
 
-def _means(study: Study, folds: list[FoldResult]) -> dict[str, Estimate]:
+def _means(
+    study: Study, folds: list[FoldResult], metrics: tuple[str, ...] = METRICS
+) -> dict[str, Estimate]:
     """Mean of each metric over the folds; draws are needed only where all folds have a value."""
     if len(folds) == 1:
         return folds[0].metrics
-    defined = tuple(m for m in METRICS if not any(math.isnan(f.metrics[m].value) for f in folds))
+    defined = tuple(m for m in metrics if not any(math.isnan(f.metrics[m].value) for f in folds))
     drawn = [metric_draws(f.rows, study.draws, study.seed, f.fold, defined) for f in folds]
     return {
         metric: mean_over_folds(
             [fold.metrics[metric] for fold in folds],
             [of_fold[metric] for of_fold in drawn if metric in defined],
         )
-        for metric in METRICS
+        for metric in metrics
     }

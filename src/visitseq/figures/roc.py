@@ -6,6 +6,8 @@ is the pointwise 95% interval from the bootstrap draws of the metrics: draw d of
 mean of the folds' draws d.
 """
 
+from itertools import groupby
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -22,12 +24,19 @@ from visitseq.figures.style import GREY, Look, look_of
 
 Floats = npt.NDArray[np.float64]
 
+#: The oracle that is drawn; the other knows what no model could.
+CEILING = "oracle"
+CEILING_LOOK = Look(GREY, ":", "")
 GRID = np.linspace(0, 1, 201)  # false positive rates
 
 
-def draw_roc(study: Study, results: list[ModelResult]) -> Figure:
-    """Draw the ROC curves of every model."""
-    return model_panels(study, results, height=3.85, label=_label, draw=_draw_panel)
+def draw_roc(study: Study, results: list[ModelResult], ceilings: list[ModelResult]) -> Figure:
+    """Draw the ROC curves of every model, and the oracle's as the ceiling where there is one."""
+    oracles = {ceiling.setting: ceiling for ceiling in ceilings if ceiling.model == CEILING}
+    shown = []
+    for setting, models in groupby(results, key=lambda result: result.setting):
+        shown += [*models, *([oracles[setting]] if setting in oracles else [])]
+    return model_panels(study, shown, height=3.85, label=_label, draw=_draw_panel)
 
 
 def mean_roc(folds: list[FoldResult], draws: int, seed: int) -> Band:
@@ -52,7 +61,8 @@ def _sensitivities(rows: ScoredRows, weights: Floats) -> Floats:
 
 
 def _label(result: ModelResult) -> str:
-    return f"{result.model}  {interval_text(result.means['auroc'], digits=3)}"
+    name = "ceiling (oracle)" if result.model == CEILING else result.model
+    return f"{name}  {interval_text(result.means['auroc'], digits=3)}"
 
 
 def _draw_panel(study: Study, panel: Panel) -> None:
@@ -60,7 +70,7 @@ def _draw_panel(study: Study, panel: Panel) -> None:
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (1, 2)))
     drawn = panel.may_draw(axes, study.minimum_cell)
     for result, label in zip(panel.results, panel.labels, strict=True):
-        look = look_of(study.models, result.model)
+        look = CEILING_LOOK if result.model == CEILING else look_of(study.models, result.model)
         axes.plot([], [], color=look.colour, linestyle=look.dash, label=label)
         if drawn:
             _draw_curve(axes, look, mean_roc(result.folds, study.draws, study.seed))

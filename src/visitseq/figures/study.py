@@ -22,6 +22,8 @@ class Study:
     ----------
     synthetic
         Whether the records of each site are synthetic; its keys are the sites.
+    simulated
+        The sites whose truth is known, so that they have an oracle.
     cohorts
         The cohort of each task; its keys are the tasks.
     minimum_cell
@@ -29,6 +31,7 @@ class Study:
     """
 
     synthetic: dict[str, bool]
+    simulated: frozenset[str]
     cohorts: dict[str, str]
     encodings: tuple[str, ...]
     models: tuple[str, ...]
@@ -43,6 +46,7 @@ class Study:
         """Take the study's part of the configuration."""
         return cls(
             synthetic={name: site["synthetic"] for name, site in study["sites"].items()},
+            simulated=frozenset(n for n, site in study["sites"].items() if site["simulated"]),
             cohorts={name: task["cohort"] for name, task in study["tasks"].items()},
             encodings=tuple(study["encodings"]),
             models=tuple(study["models"]),
@@ -84,6 +88,10 @@ class Study:
     def visits(self, setting: Setting) -> Path:
         """File visits.arrow of a setting."""
         return self.results.joinpath("3_encode", *setting, "visits.arrow")
+
+    def oracle(self, setting: Setting) -> Path:
+        """File oracle.parquet of a setting's task."""
+        return self.results / "5_evaluate" / setting.site / setting.task / "oracle.parquet"
 
     def evaluation_folder(self, setting: Setting, model: str, fold: int) -> Path:
         """Folder of a model's predictions and metrics in one fold."""

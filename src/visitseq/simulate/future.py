@@ -7,7 +7,8 @@ an average person). So a person's past is replayed from the seed, its future is 
 the functions that drew the past, and the hazards of the drawn futures are averaged, each weighted
 by the chance that no diagnosis came before.
 
-Deaths before the later day are not weighted for, and visits that fell on one day are counted as
+A record that begins after the earlier day counts as known from its first visit on. Deaths before
+the later day are not weighted for, and visits that fell on one day are counted as
 they were drawn; both are far smaller than the standard error.
 """
 
@@ -91,7 +92,9 @@ def expected_hazard(
     for number in np.unique(block):
         rows = np.flatnonzero(block == number)
         healthy = simulate_healthy(setting, BLOCK, Streams.of_block(site["seed"], int(number)))
-        past = known_past(healthy, (subject_id[rows] - 1) % BLOCK, until[rows], setting)
+        who = (subject_id[rows] - 1) % BLOCK
+        known = np.clip(until[rows], healthy.persons.entry[who] + 1, day[rows])
+        past = known_past(healthy, who, known, setting)
         rng = np.random.Generator(np.random.PCG64([seed, int(number)]))
         for some in np.array_split(np.arange(len(rows)), -(-len(rows) * draws // FUTURES)):
             at = rows[some]

@@ -1,0 +1,179 @@
+"""The oracle on cohorts whose hazards are written out, and in simulated sites."""
+
+import json
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from visitseq.cohort.build import build_cohort
+from visitseq.evaluate.estimate import Estimate
+from visitseq.evaluate.oracle import Truth, score_oracle
+from visitseq.evaluate.oracle_rows import estimate_oracle, mean_relative_error
+from visitseq.ingest.site import ingest_site
+from visitseq.simulate.site import simulate_site
+from visitseq.simulate.truth import TRUTH
+from visitseq.tables import ORACLE, write_parquet
+
+ROOT = Path(__file__).resolve().parents[2]
+PHENOTYPE = ROOT / "workflow/phenotypes/heart_failure.yaml"
+COHORT: dict[str, Any] = {
+    "kind": "case_control", "phenotype": "heart_failure", "qualifying_encounters": 3,
+    "qualifying_months": 12, "age": [40, 85], "eligibility_months": 18, "min_visits": 1,
+    "washout_months": 0, "free_days_after_index": 182, "last_contact_days": 30,
+    "lookback_months": 0,
+    "matching": {
+        "method": "random", "ratio": 4, "exact": ["sex"], "age_years": 5, "first_visit_days": 365,
+        "visits": None, "span_days": None, "reuse_controls": False,
+    },
+}  # fmt: skip
+TASK = {"observation_months": 12, "prediction_months": 0}
+
+
+class Site:
+    """A small simulated site as far as its cohort."""
+
+    def __init__(self, folder: Path, preset: str, persons: int) -> None:
+        self.folder = folder
+        self.section = {"preset": preset, "persons": persons, "seed": 4, "order_effect": 0.5}
+        simulate_site({**self.section, "messy": False}, folder)
+        omop = {"path": str(folder / "omop"), "schema": "main", "domains": ["condition"]}
+        ingest_site(name="site", site={**omop, "latest_date": None}, folder=folder)
+        names = ("events", "persons", "observation_periods", "codes")
+        self.tables = {name: folder / f"{name}.parquet" for name in names}
+        build_cohort(
+            site="site", name="hf", cohort=COHORT, phenotype=PHENOTYPE, **self.tables,
+            folder=folder, seed=0, parts=3,
+        )  # fmt: skip
+
+    def score(self, truth: str = "truth.parquet", **task: Any) -> pa.Table:
+        path = self.folder / "oracle.parquet"
+        score_oracle(
+            site=self.section, cohort=COHORT, task={**TASK, **task}, phenotype=PHENOTYPE,
+            rows=self.folder / "cohort.parquet", truth=self.folder / truth, tables=self.tables,
+            seed=0, parts=3, path=path,
+        )  # fmt: skip
+        return pq.read_table(path)
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(tmp_path_factory.mktemp("hospital"), "intensive_care", 2000)
+
+
+def test_a_hazard_holds_until_the_next_change(tmp_path: Path) -> None:
+    day = date(2010, 1, 1)
+    rows = [
+        {"subject_id": 3, "hazard_day": [day, day + timedelta(5)], "log_hazard": [0.0, 1.0]},
+        {"subject_id": 8, "hazard_day": [day], "log_hazard": [2.0]},
+    ]
+    write_parquet(pa.Table.from_pylist(rows, TRUTH), tmp_path / "truth.parquet")
+    truth = Truth.read(tmp_path / "truth.parquet")
+    first = (day - date(1970, 1, 1)).days
+    days = np.array([first, first + 4, first + 5, first + 900, first])
+    hazards = truth.hazards(np.array([3, 3, 3, 3, 8]), days)
+    np.testing.assert_allclose(np.log(hazards), [0, 0, 1, 1, 2], atol=1e-6)
+
+
+def test_scores_are_relative_to_the_sets_pool(hospital: Site) -> None:
+    """By hand for every set: the hazards in truth.parquet over the mean of the risk set's."""
+    table = hospital.score()
+    assert table.schema.equals(ORACLE)
+    rows = table.to_pylist()
+    told = pq.read_table(hospital.folder / "truth.parquet").to_pylist()
+    truth = {row["subject_id"]: row for row in told}
+
+    def hazard(subject: int, index: datetime) -> float:
+        person = truth[subject]
+        held = [
+            value
+            for day, value in zip(person["hazard_day"], person["log_hazard"], strict=True)
+            if day <= index.date()
+        ]
+        return float(np.exp(held[-1]))
+
+    assert rows
+    for row in rows:
+        case = next(r for r in rows if r["set_id"] == row["set_id"] and r["label"])
+        own, other = (hazard(r["subject_id"], r["index_time"]) for r in (row, case))
+        ratio = own / other
+        assert row["oracle"] / case["oracle"] == pytest.approx(ratio, rel=1e-5)
+        assert row["oracle"] == row["oracle_latent"]
+        assert row["oracle_standard_error"] == 0
+    # A set's pool holds its controls and those who were not drawn: its mean score is 1 by design.
+    controls = np.array([row["oracle"] for row in rows if not row["label"]])
+    assert 0.5 < controls.mean() < 1.3
+
+
+def test_doubling_every_hazard_changes_nothing(hospital: Site) -> None:
+    before = hospital.score()
+    truth = pq.read_table(hospital.folder / "truth.parquet")
+    doubled = [[value + np.log(2) for value in row] for row in truth["log_hazard"].to_pylist()]
+    place, field = truth.schema.get_field_index("log_hazard"), truth.schema.field("log_hazard")
+    table = truth.set_column(place, field, pa.array(doubled, field.type))
+    write_parquet(table, hospital.folder / "doubled.parquet")
+    after = hospital.score("doubled.parquet")
+    np.testing.assert_allclose(after["oracle"], before["oracle"], rtol=1e-5)
+
+
+def test_metrics_are_those_of_any_score(hospital: Site) -> None:
+    table = hospital.score()
+    part = table.filter(np.array(table["part"]) == 1)
+    estimates = estimate_oracle(hospital.folder / "oracle.parquet", draws=100, seed=0, fold=1)
+    expected = roc_auc_score(part["label"].to_numpy(), part["oracle"].to_numpy())
+    auroc: Estimate = estimates["oracle"]["auroc"]
+    assert auroc.value == pytest.approx(expected)
+    assert auroc.low < auroc.value < auroc.high
+    assert auroc.value > 0.6
+    assert estimates["oracle_latent"]["auroc"] == auroc
+
+
+def test_a_gap_costs_the_oracle_and_not_the_latent_one(hospital: Site) -> None:
+    latent = hospital.score()["oracle_latent"].to_numpy()
+    table = hospital.score(prediction_months=6)
+    np.testing.assert_allclose(table["oracle_latent"], latent)
+    assert np.min(table["oracle_standard_error"]) >= 0
+    error = mean_relative_error(hospital.folder / "oracle.parquet", 0)
+    assert error is not None
+    assert 0 < error < 0.5
+    label = table["label"].to_numpy()
+    assert roc_auc_score(label, table["oracle"]) < roc_auc_score(label, latent)
+
+
+def test_order_decides_all_where_only_order_decides(tmp_path: Path) -> None:
+    site = Site(tmp_path, "order_only", 2000)
+    for months in (0, 6):
+        table = site.score(prediction_months=months)
+        assert roc_auc_score(table["label"].to_numpy(), table["oracle"].to_numpy()) == 1
+
+
+def test_what_a_gap_leaves_unknown_says_so(tmp_path: Path) -> None:
+    site = Site(tmp_path, "counts_only", 2000)
+    assert site.score().column("oracle").null_count == 0
+    assert site.score(prediction_months=6).column("oracle").null_count > 0
+    estimate = estimate_oracle(tmp_path / "oracle.parquet", draws=100, seed=0, fold=0)
+    content = estimate["oracle"]["auroc"].to_json()
+    assert content["value"] is None
+    assert "gap" in json.dumps(content)
+    assert mean_relative_error(tmp_path / "oracle.parquet", 0) is None
+
+
+def test_no_stage_that_a_model_passes_through_knows_the_truth() -> None:
+    for stage in ("ingest", "cohort", "encode", "models", "train"):
+        for path in (ROOT / "src/visitseq" / stage).rglob("*"):
+            if path.suffix in (".py", ".sql"):
+                text = path.read_text(encoding="utf-8")
+                assert "truth" not in text, path
+                assert "visitseq.simulate" not in text, path
+    rules = "\n".join(
+        path.read_text(encoding="utf-8") for path in sorted((ROOT / "workflow/rules").glob("*.smk"))
+    )
+    users = [
+        block.split(":")[0] for block in rules.split("\nrule ")[1:] if "truth.parquet" in block
+    ]
+    assert users == ["simulate_site", "score_oracle"]
