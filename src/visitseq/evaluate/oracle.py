@@ -41,7 +41,7 @@ Floats = npt.NDArray[np.float64]
 #: Simulated futures of a row, where there is a gap.
 DRAWS = 32
 #: Presets whose hazard at the index date doesn't depend on what is written down in the gap.
-FIXED_IN_THE_GAP = ("no_signal", "order_only")
+FIXED_IN_THE_GAP = ("no_signal", "order_only", "constant_hazard")
 HOSPITALS = ("primary_care", "intensive_care")
 DAYS_A_PERSON = 1 << 17
 

@@ -313,6 +313,7 @@ PRESETS: dict[str, Preset] = {
         clinics=3,
         heart_failure=0.3,
     ),
+    "constant_hazard": replace(_PRIMARY_CARE, constant_hazard=0.0024),
     **dict.fromkeys(
         ("no_signal", "order_only", "counts_only"),
         replace(_PRIMARY_CARE, age=(1, 1, 42, 75), design_only=True),

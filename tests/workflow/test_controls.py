@@ -1,0 +1,95 @@
+"""Hospitals whose truth is known: what models must not find, and what they must."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+import pytest
+from calls import ROOT, Workflow
+
+from visitseq.encode.sequences import read_sequences
+from visitseq.evaluate.bootstrap import resampling_groups
+from visitseq.evaluate.metrics import metric_draws, metric_values
+from visitseq.evaluate.oracle_rows import read_part, scored_rows
+from visitseq.evaluate.scored_rows import ScoredRows
+
+CONFIG = ROOT / "tests/configs/controls.yaml"
+FOLDS = range(3)
+Floats = npt.NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workflow = Workflow(ROOT, tmp_path_factory.mktemp("controls"))
+    done = workflow.snakemake("evaluate", "--cores", "2", "--configfile", CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return workflow.directory / "results"
+
+
+def scored(results: Path, site: str, model: str) -> list[ScoredRows]:
+    """Test parts of all folds, scored by a model, by the oracle, or by the number of visits."""
+    folder = results / "5_evaluate" / site / "heart_failure"
+    parts = [read_part(folder / "oracle.parquet", fold) for fold in FOLDS]
+    if model == "oracle":
+        return [scored_rows(part, "oracle") for part in parts]
+    if model == "visits":
+        encoded = results / "3_encode" / site / "heart_failure" / "one_hot"
+        sequences = read_sequences(encoded / "visits.arrow")
+        return [
+            ScoredRows.sort(
+                test.label,
+                test.lengths.astype(np.float64),
+                resampling_groups(part["set_id"], part["subject_id"]),
+                np.ones(len(test), dtype=np.bool_),
+            )
+            for fold, part in zip(FOLDS, parts, strict=True)
+            for test in [sequences.take(sequences.rows_of_parts([fold]))]
+        ]
+    paths = [folder / "one_hot" / model / f"fold{fold}" / "predictions.parquet" for fold in FOLDS]
+    return [ScoredRows.from_predictions(pq.read_table(path)) for path in paths]
+
+
+def auroc(rows: list[ScoredRows]) -> tuple[float, Floats]:
+    """Mean AUROC over the folds, and its draws."""
+    values = [metric_values(r, np.ones((1, len(r))), ("auroc",))["auroc"][0] for r in rows]
+    draws = [metric_draws(r, 1000, 0, fold, ("auroc",))["auroc"] for fold, r in enumerate(rows)]
+    return float(np.mean(values)), np.mean(draws, axis=0)
+
+
+def interval(draws: Floats, level: float) -> tuple[float, float]:
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def test_matched_sets_are_full_where_nothing_selects(results: Path) -> None:
+    matches = pq.read_table(results / "2_cohort/no_signal/heart_failure/matches.parquet")
+    sampled = matches.group_by("set_id").aggregate([("n_sampled", "min")])["n_sampled_min"]
+    assert np.mean(sampled.to_numpy() == 10) >= 0.99
+
+
+@pytest.mark.parametrize("model", ["logistic", "gru", "visits"])
+def test_nothing_is_found_where_nothing_is(results: Path, model: str) -> None:
+    _, draws = auroc(scored(results, "no_signal", model))
+    low, high = interval(draws, 1 - 0.01 / 3)
+    assert low <= 0.5 <= high
+    assert high - low < 0.12
+
+
+def test_order_is_found_by_the_recurrent_network_alone(results: Path) -> None:
+    value, _ = auroc(scored(results, "order_only", "gru"))
+    assert value > 0.9
+    assert auroc(scored(results, "order_only", "oracle"))[0] == 1
+    for model in ("logistic", "visits"):
+        low, high = interval(auroc(scored(results, "order_only", model))[1], 1 - 0.01 / 2)
+        assert low <= 0.5 <= high
+
+
+def test_counts_are_found_by_the_regression_as_well_as_can_be(results: Path) -> None:
+    oracle, regression = (
+        auroc(scored(results, "counts_only", model)) for model in ("oracle", "logistic")
+    )
+    assert oracle[0] > 0.7
+    low, high = interval(oracle[1] - regression[1], 0.95)
+    assert low <= 0.01
+    assert high < 0.04
