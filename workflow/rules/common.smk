@@ -159,9 +159,7 @@ def oracle_of(wildcards):
 def oracles():
     """The oracle's scores of every task at every simulated site of the study."""
     sites = filter(is_simulated, RUN["sites"])
-    return expand(
-        "results/5_evaluate/{site}/{task}/oracle.parquet", site=sites, task=RUN["tasks"]
-    )
+    return expand("results/5_evaluate/{site}/{task}/oracle.parquet", site=sites, task=RUN["tasks"])
 
 
 def study():
