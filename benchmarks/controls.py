@@ -63,23 +63,28 @@ def counts_table(results: Path) -> list[str]:
 
 def permuted(results: Path, site: str) -> list[str]:
     """Permute labels within sets: a score must not tell a set's case from its controls."""
-    rows = model_rows(results, site, "gru", 0)
+    folds = [model_rows(results, site, "gru", fold) for fold in FOLDS]
     rng = np.random.default_rng(0)
     values = []
     for _ in range(PERMUTATIONS):
-        shuffled = replace(rows, case=_within_sets(rows, rng))
-        both = ("concordance_within_sets", "auroc")
-        found = metric_values(shuffled, np.ones((1, len(rows))), both)
-        values.append([found[name][0] for name in both])
+        shuffled = [replace(rows, case=_within_sets(rows, rng)) for rows in folds]
+        values.append(np.mean([_both(rows) for rows in shuffled], axis=0))
     (concordance, auroc), spread = np.mean(values, axis=0), np.std(values, axis=0)
     error = spread / PERMUTATIONS**0.5
     return [
-        f"## Labels permuted within sets ({site}, gru, fold 0, {PERMUTATIONS} times)",
+        f"## Labels permuted within sets ({site}, gru, seven folds, {PERMUTATIONS} times)",
         "",
         f"Mean concordance within sets {concordance:.4f} (standard error {error[0]:.4f}); pooled "
         f"AUROC {auroc:.4f} ({error[1]:.4f}).",
         "",
     ]
+
+
+def _both(rows: ScoredRows) -> list[float]:
+    """Concordance within sets, and pooled AUROC."""
+    names = ("concordance_within_sets", "auroc")
+    found = metric_values(rows, np.ones((1, len(rows))), names)
+    return [found[name][0] for name in names]
 
 
 def _within_sets(rows: ScoredRows, rng: np.random.Generator) -> np.ndarray:
