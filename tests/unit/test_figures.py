@@ -475,7 +475,7 @@ def test_the_oracle_is_drawn_and_listed_as_the_ceiling(large: Study) -> None:
     auroc = ceilings[0].means["auroc"]
     assert any(f"ceiling (oracle)  {auroc.value:.3f}" in text for text in words(figure))
     listed = readable_metrics(large, [*read_results(large), *ceilings]).set_index("model")
-    assert listed.loc["oracle", "auroc"].iloc[0].startswith(f"{auroc.value:.3f} [")
+    assert str(listed.loc[["oracle"], "auroc"].iloc[0]).startswith(f"{auroc.value:.3f} [")
     assert listed.loc[["oracle"], "brier"].isna().all()
     real = replace(large, simulated=frozenset())
     assert read_ceilings(real) == []
