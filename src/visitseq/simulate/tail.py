@@ -149,7 +149,8 @@ def _sources(domain: str) -> list[str]:
         if three_characters(code) not in covered:
             covered.add(three_characters(code))
             first.append(code)
-    chosen = {*first, *[code for code in codes if code not in set(first)][: missing - len(first)]}
+    needed = set(first)
+    chosen = {*first, *[code for code in codes if code not in needed][: missing - len(first)]}
     return [code for code in codes if code in chosen]
 
 

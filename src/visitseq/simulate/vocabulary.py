@@ -5,7 +5,8 @@ concepts by their ids, names and codes; from there on local ones: of vocabulary 
 (standard concepts for what has none here, and groups), and of vocabulary ``ICD9CM`` the source
 codes of the diagnoses, so that ingest can tell their vocabulary. ``parent_concept_id`` is the next
 concept above: a diagnosis group, a more general diagnosis, an ingredient, a drug class, a group of
-procedures. tail.py adds the long tail.
+procedures. tail.py adds the long tail and what stands above it: each diagnosis without a meaning
+lies under its CCS category.
 """
 
 import numpy as np
