@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
+from test_cohort_build import INDEX, Hospital, case, configuration, control
 
 from visitseq.cohort.build import build_cohort
 from visitseq.evaluate.estimate import Estimate
@@ -80,8 +81,53 @@ def test_a_hazard_holds_until_the_next_change(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.log(hazards), [0, 0, 1, 1, 2], atol=1e-6)
 
 
-def test_scores_are_relative_to_the_sets_pool(hospital: Site) -> None:
-    """By hand for every set: the hazards in truth.parquet over the mean of the risk set's."""
+def test_two_pools_by_hand(tmp_path: Path) -> None:
+    """One control of two is drawn, and whoever is no control counts for nothing.
+
+    The women's hazards are twice the men's, so their scores are the same.
+    """
+    woman = {"sex": 8532}
+    persons = {1: case(), 2: control(), 3: control(), 4: control(birth="1930-06-15")}
+    persons |= {11: case(**woman), 12: control(**woman), 13: control(**woman)}
+    hazard = {1: 0.5, 2: 0.1, 3: 0.3, 4: 100.0, 11: 1.0, 12: 0.2, 13: 0.6}
+    site, cohort = Hospital(tmp_path, persons), configuration({"ratio": 1})
+    site.build(cohort)
+    days = [INDEX - timedelta(14), INDEX, INDEX + timedelta(1)]
+    told = [
+        {"subject_id": key, "hazard_day": days, "log_hazard": np.log([7.0, value, 9.0])}
+        for key, value in hazard.items()
+    ]
+    write_parquet(pa.Table.from_pylist(told, TRUTH), tmp_path / "truth.parquet")
+    names = ("events", "persons", "observation_periods", "codes")
+    score_oracle(
+        site={"preset": "primary_care"}, cohort=cohort, task=TASK, phenotype=PHENOTYPE,
+        rows=tmp_path / "cohort/cohort.parquet", truth=tmp_path / "truth.parquet",
+        tables={name: tmp_path / f"{name}.parquet" for name in names}, seed=0, parts=1,
+        path=tmp_path / "oracle.parquet",
+    )  # fmt: skip
+    rows = pq.read_table(tmp_path / "oracle.parquet").to_pylist()
+    assert len(rows) == 4
+    for row in rows:
+        mean = 0.3 if row["subject_id"] < 10 else 0.6
+        assert row["oracle"] == pytest.approx(hazard[row["subject_id"]] / mean, rel=1e-6)
+
+
+def test_a_pools_scores_average_to_one(hospital: Site) -> None:
+    """The controls stand for all the eligible: where all were drawn, exactly."""
+    matches = pq.read_table(hospital.folder / "matches.parquet").to_pandas()
+    sizes = matches.drop_duplicates("set_id").set_index("set_id")
+    table = hospital.score().to_pandas()
+    own = table[table["label"]].set_index("set_id")["oracle"]
+    drawn = table[~table["label"]].groupby("set_id")["oracle"].mean()
+    eligible = sizes["n_eligible"].loc[drawn.index]
+    means = (own + eligible * drawn) / (eligible + 1)
+    whole = means[eligible == sizes["n_sampled"]]
+    assert len(whole) > 2
+    np.testing.assert_allclose(whole, 1)
+    assert abs(means.mean() - 1) < 2 * means.sem() < 0.3
+
+
+def test_scores_are_hazards_up_to_a_factor_of_the_set(hospital: Site) -> None:
     table = hospital.score()
     assert table.schema.equals(ORACLE)
     rows = table.to_pylist()
@@ -105,9 +151,6 @@ def test_scores_are_relative_to_the_sets_pool(hospital: Site) -> None:
         assert row["oracle"] / case["oracle"] == pytest.approx(ratio, rel=1e-5)
         assert row["oracle"] == row["oracle_latent"]
         assert row["oracle_standard_error"] == 0
-    # A set's pool holds its controls and those who were not drawn: its mean score is 1 by design.
-    controls = np.array([row["oracle"] for row in rows if not row["label"]])
-    assert 0.5 < controls.mean() < 1.3
 
 
 def test_doubling_every_hazard_changes_nothing(hospital: Site) -> None:

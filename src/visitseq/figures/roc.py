@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from visitseq.evaluate.ranking import ratio, roc_curve
 from visitseq.evaluate.scored_rows import ScoredRows
@@ -26,7 +27,8 @@ Floats = npt.NDArray[np.float64]
 
 #: The oracle that is drawn; the other knows what no model could.
 CEILING = "oracle"
-CEILING_LOOK = Look(GREY, ":", "")
+CEILING_LOOK = Look(GREY, "--", "")
+CEILING_WIDTH = 0.8
 GRID = np.linspace(0, 1, 201)  # false positive rates
 
 
@@ -71,9 +73,11 @@ def _draw_panel(study: Study, panel: Panel) -> None:
     drawn = panel.may_draw(axes, study.minimum_cell)
     for result, label in zip(panel.results, panel.labels, strict=True):
         look = CEILING_LOOK if result.model == CEILING else look_of(study.models, result.model)
-        axes.plot([], [], color=look.colour, linestyle=look.dash, label=label)
+        (line,) = axes.plot([], [], color=look.colour, linestyle=look.dash, label=label)
+        if result.model == CEILING:
+            line.set_linewidth(CEILING_WIDTH)
         if drawn:
-            _draw_curve(axes, look, mean_roc(result.folds, study.draws, study.seed))
+            _draw_curve(axes, line, mean_roc(result.folds, study.draws, study.seed))
     axes.set(
         xlim=(-0.01, 1.01),
         ylim=(-0.01, 1.01),
@@ -84,8 +88,7 @@ def _draw_panel(study: Study, panel: Panel) -> None:
     panel.legend(axes, 0.55, 3.7, "AUROC [95% interval]" + mean_of(study.folds))
 
 
-def _draw_curve(axes: Axes, look: Look, band: Band) -> None:
+def _draw_curve(axes: Axes, line: Line2D, band: Band) -> None:
     # From (0, 0) on: a curve that rises at once has its first step drawn.
-    x, y = np.append(0.0, GRID), np.append(0.0, band.value)
-    axes.plot(x, y, color=look.colour, linestyle=look.dash)
-    axes.fill_between(GRID, band.low, band.high, color=look.colour, alpha=0.12, linewidth=0)
+    line.set_data(np.append(0.0, GRID), np.append(0.0, band.value))
+    axes.fill_between(GRID, band.low, band.high, color=line.get_color(), alpha=0.12, linewidth=0)
