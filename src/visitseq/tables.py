@@ -94,6 +94,10 @@ VISITS = pa.schema(
     ]
 )
 
+#: The visits of a task that asks for visits: ``targets`` holds each visit's own label ids, as long
+#: as ``visits``; ``days_to_index`` is null.
+VISIT_TARGETS = pa.schema([*VISITS, ("targets", pa.list_(pa.list_(pa.int32())))])
+
 #: The test (or validation) part's predictions in cohort order: the MEDS evaluation columns, with
 #: the matched set and the untruncated score before them.
 PREDICTIONS = pa.schema(

@@ -266,3 +266,8 @@ def build_encoder_decoder(model: Mapping[str, Any], codes: int, labels: int) -> 
     choices = ("dropout", "attention", "loss")
     kind = {name: model[name] for name in (*sizes, *choices)}
     return EncoderDecoder(codes=codes, labels=labels, **kind)
+
+
+def classifier_section(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Section of the recurrent classifier that the encoder of a model of kind seq2seq starts."""
+    return {**model, "kind": "recurrent", "layers": 1}
