@@ -112,6 +112,18 @@ PREDICTIONS = pa.schema(
     ]
 )
 
+#: The visits of the test (or validation) part that are predicted, by person in cohort order and by
+#: ``ahead`` (1 is the first after those read): the ids of the labels that came true, ascending, and
+#: of the 30 that were held most likely, best first, ties by id; fewer where fewer are known.
+FORECASTS = pa.schema(
+    [
+        ("subject_id", pa.int64()),
+        ("ahead", pa.int32()),
+        ("labels", pa.list_(pa.int32())),
+        ("top", pa.list_(pa.int32())),
+    ]
+)
+
 #: One row a cohort row, in its order: hazards at the index date relative to the mean of the set's
 #: eligible pool, as the record before the window's end tells them (with the standard error of their
 #: simulation) and as they came true; null where there is none.
