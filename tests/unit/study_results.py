@@ -53,6 +53,7 @@ def study_of(**changes: Any) -> dict[str, Any]:
         "sites": {"riverside": {"synthetic": True, "simulated": True}},
         "tasks": {
             "heart_failure": {
+                "kind": "onset",
                 "cohort": "heart_failure",
                 "observation_months": 18,
                 "prediction_months": 0,
@@ -60,6 +61,7 @@ def study_of(**changes: Any) -> dict[str, Any]:
         },
         "encodings": ["one_hot"],
         "models": ["logistic", "gru"],
+        "forecasts": [],
         "folds": [0],
         "seed": 0,
         "draws": 200,

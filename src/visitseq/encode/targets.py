@@ -26,6 +26,7 @@ from visitseq.cohort.visits import visit_blocks
 from visitseq.encode.layout import Steps, steps_of, visit_columns, write_batch
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
 from visitseq.errors import UserError
+from visitseq.grid import refusal
 from visitseq.tables import VISIT_TARGETS, write_parquet
 
 log = logging.getLogger(__name__)
@@ -62,8 +63,12 @@ def encode_targets(
     Raises
     ------
     UserError
-        Nobody has visits enough, or there are more codes than 32-bit offsets can address.
+        Task and encoding do not go together, nobody has visits enough, or there are more codes than
+        32-bit offsets can address.
     """
+    reason = refusal(task, encoding)
+    if reason is not None:
+        raise UserError(f"The task and the encoding do not go together: {reason}.")
     rows, code_table = pq.read_table(cohort), pq.read_table(codes)
     everything, open_ended = _read_records(rows, events, encoding["domains"])
     kept, record = _with_visits(rows, everything, task["visits_ahead"] + 1)

@@ -5,7 +5,7 @@ folds. A model is tested where it was trained: source and target are the same si
 ``home``, trained on 100 per cent of the training part.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.metrics import METRICS as NAMES
+from visitseq.evaluate.recall import CUTS
+from visitseq.figures.forecast_results import ForecastResult
 from visitseq.figures.labels import interval_text
 from visitseq.figures.model_results import ModelResult
 from visitseq.figures.study import Study
@@ -20,14 +22,19 @@ from visitseq.tables import METRICS
 
 _DIGITS = 3
 
+Result = ModelResult | ForecastResult
 
-def metrics_table(results: list[ModelResult]) -> pa.Table:
+
+def metrics_table(results: Sequence[Result]) -> pa.Table:
     """Every estimate, in the columns of tables.METRICS."""
     return pa.Table.from_pylist([row for result in results for row in _rows(result)], METRICS)
 
 
-def readable_metrics(study: Study, results: list[ModelResult]) -> pd.DataFrame:
-    """One row a model: each metric's mean over the folds as ``value [low, high]``."""
+def readable_metrics(study: Study, results: Sequence[Result]) -> pd.DataFrame:
+    """One row a model: each metric's mean over the folds as ``value [low, high]``.
+
+    Where the study has a forecast, the recalls over all visits ahead are columns too.
+    """
     lines = [
         {
             "records": study.records(result.setting.site),
@@ -38,18 +45,19 @@ def readable_metrics(study: Study, results: list[ModelResult]) -> pd.DataFrame:
         }
         for result in results
     ]
-    columns = ["records", "site", "task", "encoding", "model", "folds", *NAMES]
+    recalls = [f"recall_at_{k}" for k in CUTS] if study.forecasts else []
+    columns = ["records", "site", "task", "encoding", "model", "folds", *NAMES, *recalls]
     return pd.DataFrame(lines, columns=columns)
 
 
-def _rows(result: ModelResult) -> Iterator[dict[str, Any]]:
+def _rows(result: Result) -> Iterator[dict[str, Any]]:
     by_fold = [(fold.fold, fold.metrics) for fold in result.folds]
     for fold, metrics in [*by_fold, (None, result.means)]:
         for name, estimate in metrics.items():
             yield {**_place(result), "fold": fold, "metric": name, **_numbers(estimate)}
 
 
-def _place(result: ModelResult) -> dict[str, Any]:
+def _place(result: Result) -> dict[str, Any]:
     return {
         "source": result.setting.site,
         "target": result.setting.site,

@@ -105,10 +105,10 @@ def setting_title(setting: Setting) -> str:
 
 
 def why_nothing(study: Study) -> str:
-    """Say which list of the study is empty, so that there is no model to show."""
+    """Say which list of the study is empty, so that there is nothing to show."""
     lists = {
         "site": study.synthetic,
-        "task": study.cohorts,
+        "task with an outcome": study.outcomes,
         "encoding": study.encodings,
         "model": study.models,
         "fold": study.folds,
