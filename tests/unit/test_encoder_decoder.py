@@ -13,7 +13,12 @@ from safetensors.torch import load, save
 from scipy.special import expit, log_softmax, softmax
 
 from visitseq.models.encoder_decoder import CELLS, EncoderDecoder, build_encoder_decoder
-from visitseq.models.forecast_batches import ForecastBatch, VisitLabels, collate_forecast
+from visitseq.models.forecast_batches import (
+    ForecastBatch,
+    Trajectories,
+    VisitLabels,
+    collate_forecast,
+)
 from visitseq.models.label_losses import LOSSES, label_losses, label_shares
 from visitseq.models.recurrent import build_classifier
 from visitseq.models.reference import cells, from_torch
@@ -61,7 +66,8 @@ def batch_of(cohort: Cohort, ahead: int = AHEAD) -> ForecastBatch:
     """What is asked of a visit is which of its codes it holds."""
     sequences = in_memory(cohort)
     labels = VisitLabels(sequences.code_offsets, sequences.codes, KNOWN_LABELS)
-    return collate_forecast(sequences, labels, np.arange(len(cohort)), KNOWN, ahead)
+    data = Trajectories(sequences, labels, KNOWN, ahead)
+    return collate_forecast(data, np.arange(len(cohort)), sequences.visit_offsets[1:])
 
 
 def days_of(cohort: Cohort) -> list[Floats]:
@@ -252,6 +258,7 @@ def test_a_fold_without_codes_or_labels_has_a_network_all_the_same() -> None:
     model = build_encoder_decoder(SECTION, 0, 0)
     sequences = in_memory([[[0], [1], [2]]])
     labels = VisitLabels(sequences.code_offsets, sequences.codes, KNOWN_LABELS[:0])
-    batch = collate_forecast(sequences, labels, np.array([0]), KNOWN[:0], AHEAD)
+    data = Trajectories(sequences, labels, KNOWN[:0], AHEAD)
+    batch = collate_forecast(data, np.array([0]), np.array([3]))
     assert model.forecast(batch).shape == (AHEAD, 1, 1)
     assert model.losses(batch).shape == (0,)

@@ -30,9 +30,10 @@ from sklearn import metrics
 from visitseq.encode.sequences import read_sequences
 from visitseq.errors import UserError
 from visitseq.models.encoder_decoder import build_encoder_decoder
-from visitseq.models.forecast_batches import VisitLabels, collate_forecast
+from visitseq.models.forecast_batches import collate_forecast
 from visitseq.models.recurrent import build_classifier
 from visitseq.train import pretrained
+from visitseq.train.fit_decoder import random_ends
 from visitseq.train.forecast import load_forecaster
 from visitseq.train.forecast_data import read_forecast_data
 from visitseq.train.losses import Losses
@@ -178,7 +179,7 @@ def test_a_chain_is_learned_for_all_visits_ahead(tmp_path: Path) -> None:
     forecaster = load_forecaster(folder)
     data = read_forecast_data(forecast_files(rows, tmp_path), AHEAD, 1, FOLD, PARTS).trajectories
     tested = data.visits.rows_of_parts([FOLD])
-    batch = collate_forecast(data.visits, data.labels, tested, forecaster.known, AHEAD)
+    batch = collate_forecast(data, tested, data.visits.visit_offsets[tested + 1])
     with torch.inference_mode():
         first = forecaster.network.forecast(batch).argmax(dim=-1)
     expected = [
@@ -211,8 +212,7 @@ def test_a_reloaded_forecaster_has_the_validation_loss_that_was_written(
     data = read_forecast_data(forecast_files(rows, tmp_path), AHEAD, 1, FOLD, PARTS).trajectories
     total, visits = 0.0, 0
     for row in data.visits.rows_of_parts([FOLD + 1]):  # one at a time
-        labels = VisitLabels(data.labels.offsets, data.labels.ids, forecaster.known_labels)
-        batch = collate_forecast(data.visits, labels, np.array([row]), forecaster.known, AHEAD)
+        batch = collate_forecast(data, np.array([row]), data.visits.visit_offsets[[row + 1]])
         losses = forecaster.network.losses(batch)
         total, visits = total + losses.sum().item(), visits + len(losses)
     assert card["validation"]["loss"] == pytest.approx(total / visits, rel=1e-5)
@@ -221,6 +221,19 @@ def test_a_reloaded_forecaster_has_the_validation_loss_that_was_written(
     assert history.loc[best - 1, "validation_loss"] == card["validation"]["loss"]
     assert history.loc[best - 1, "training_loss"] == card["training"]["loss"]
     assert (card["visits_ahead"], card["known_labels"]) == (AHEAD, list(range(CODES)))
+
+
+def test_every_cut_of_a_row_is_learned_from_and_none_beyond(tmp_path: Path) -> None:
+    """Row 0 can be cut before its fourth … seventh visit, row 1 in one place."""
+    rows = [Row([[0]] * 7, None, 0), Row([[0]] * 4, None, 1)]
+    data = read_forecast_data(forecast_files(rows, tmp_path), AHEAD, 1, FOLD, PARTS).trajectories
+    generator = np.random.default_rng(0)
+    ends = [random_ends(data, np.array([0, 1]), generator).tolist() for _ in range(200)]
+    assert {end for end, _ in ends} == {4, 5, 6, 7}
+    assert {end for _, end in ends} == {11}
+    batch = collate_forecast(data, np.array([0, 1]), np.array([5, 11]))
+    assert batch.read.batch_sizes.tolist() == [2, 1]
+    assert len(batch.offsets) == 2 * (AHEAD + 1) + 1
 
 
 def test_early_stopping_waits_for_patience(tmp_path: Path) -> None:

@@ -20,9 +20,10 @@ from visitseq.encode.histories import Histories, read_histories
 from visitseq.encode.sequences import Integers, code_positions, gather_lists
 from visitseq.errors import UserError
 from visitseq.evaluate.recall import CUTS, RankedVisits, estimate_recalls
-from visitseq.models.forecast_batches import VisitLabels, collate_forecast
+from visitseq.models.forecast_batches import collate_forecast
 from visitseq.tables import FORECASTS, write_parquet
 from visitseq.train.forecast import Forecaster, load_forecaster
+from visitseq.train.forecast_data import trajectories_of
 
 logger = logging.getLogger(__name__)
 
@@ -112,11 +113,12 @@ def most_likely(histories: Histories, rows: Integers, model: Forecaster) -> npt.
     """
     width = min(CUTS[-1], len(model.known_labels))
     top = np.empty((len(rows), model.ahead, width), dtype=np.int32)
-    labels = VisitLabels(histories.label_offsets, histories.labels, model.known_labels)
+    asked = trajectories_of(histories, model.known, model.known_labels, model.ahead)
     by_length = np.argsort(histories.lengths[rows], kind="stable")
     for first in range(0, len(rows), BATCH):
         places = by_length[first : first + BATCH]
-        batch = collate_forecast(histories, labels, rows[places], model.known, model.ahead)
+        ends = histories.visit_offsets[rows[places] + 1]
+        batch = collate_forecast(asked, rows[places], ends)
         with torch.inference_mode():
             numbers = model.network.forecast(batch).numpy()
         _require_finite(numbers)

@@ -55,13 +55,17 @@ class Batch:
 
 
 def collate(
-    sequences: VisitLists, rows: Integers, known: npt.NDArray[np.int32], *, but_last: int = 0
+    sequences: VisitLists,
+    rows: Integers,
+    known: npt.NDArray[np.int32],
+    ends: Integers | None = None,
 ) -> Batch:
-    """Pack the visits of ``rows``, ``but_last`` of each; the fold knows the codes ``known``.
+    """Pack the visits of ``rows``; the fold knows the codes ``known`` (ascending ids).
 
-    ``known`` holds ascending ids; each row has at least ``but_last`` visits.
+    ``ends`` names for each row the first visit that is not packed; by default all are.
     """
-    lengths = sequences.visit_offsets[rows + 1] - sequences.visit_offsets[rows] - but_last
+    ends = sequences.visit_offsets[rows + 1] if ends is None else ends
+    lengths = ends - sequences.visit_offsets[rows]
     order = np.argsort(-lengths, kind="stable")
     visits, batch_sizes = _step_by_step(sequences.visit_offsets[rows[order]], lengths[order])
     entries, offsets = gather_lists(sequences.code_offsets, visits)

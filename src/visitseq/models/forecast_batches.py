@@ -1,8 +1,8 @@
 """A batch for a network that reads some visits of each row and writes those that follow.
 
-The last K visits of a row are written, the others are read. What the decoder is given and what it
-has to answer is one array, moved by a step: bags of labels, those of the visit before the first
-written one, of the first, …, of the last,
+Of a row K visits are written, its last or others, and those before them are read. What the decoder
+is given and what it has to answer is one array, moved by a step: bags of labels, those of the visit
+before the first written one, of the first, …, of the last,
 
     bag    0        1        …   K - 1      K
     step   1 given  2 given  …   K given
@@ -47,13 +47,33 @@ class VisitLabels:
 
 
 @dataclass(frozen=True, eq=False)
+class Trajectories:
+    """Visits that can be read and written.
+
+    Attributes
+    ----------
+    visits, labels
+        Visits of all rows, and their labels.
+    known
+        Ids of the codes that the fold knows, ascending.
+    ahead
+        How many visits are written.
+    """
+
+    visits: VisitLists
+    labels: VisitLabels
+    known: npt.NDArray[np.int32]
+    ahead: int
+
+
+@dataclass(frozen=True, eq=False)
 class ForecastBatch:
     """The visits that are read, and the labels of those that are written.
 
     Attributes
     ----------
     read
-        All visits of each row but the last ``ahead``.
+        The visits of each row before those that are written.
     ahead
         How many visits are written.
     labels
@@ -89,35 +109,27 @@ class ForecastBatch:
         return self.bags(1, self.ahead + 1)
 
 
-def collate_forecast(
-    visits: VisitLists,
-    labels: VisitLabels,
-    rows: Integers,
-    known: npt.NDArray[np.int32],
-    ahead: int,
-) -> ForecastBatch:
-    """Cut the visits of ``rows``, each of which has at least ``ahead``, into read and written.
+def collate_forecast(data: Trajectories, rows: Integers, ends: Integers) -> ForecastBatch:
+    """Cut the visits of ``rows`` into those that are read and those that are written.
 
     Parameters
     ----------
-    visits, labels
-        Visits of all rows, and their labels.
+    data
+        Visits and labels of all rows.
     rows
         The rows wanted.
-    known
-        Ids of the codes that the fold knows, ascending.
-    ahead
-        How many visits are written.
+    ends
+        For each row the visit after the last that is written, at least ``ahead`` after its first.
     """
-    starts, ends = visits.visit_offsets[rows], visits.visit_offsets[rows + 1]
+    starts, ahead = data.visits.visit_offsets[rows], data.ahead
     places = ends - ahead - 1 + np.arange(ahead + 1)[:, None]  # (ahead + 1, rows)
     missing = places < starts
-    entries, offsets = gather_lists(labels.offsets, np.maximum(places, starts).ravel())
-    positions = code_positions(labels.ids[entries], labels.known)
+    entries, offsets = gather_lists(data.labels.offsets, np.maximum(places, starts).ravel())
+    positions = code_positions(data.labels.ids[entries], data.labels.known)
     positions[np.repeat(missing.ravel(), np.diff(offsets))] = -1
     positions, offsets = drop_unknown(positions, offsets)
     return ForecastBatch(
-        read=collate(visits, rows, known, but_last=ahead),
+        read=collate(data.visits, rows, data.known, ends - ahead),
         ahead=ahead,
         labels=torch.from_numpy(positions),
         offsets=torch.from_numpy(offsets),

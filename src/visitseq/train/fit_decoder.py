@@ -1,13 +1,15 @@
 """Fit an encoder-decoder: for a number of epochs, or until the validation part likes it no more.
 
-An epoch takes every row once, in shuffled batches; each batch is one step of Adam down
+An epoch takes every row once, in shuffled batches, and cuts it anew at random: K visits in a row,
+anywhere after the first, are written from those before them. What is predicted in use, the last K,
+is one of the cuts; a row of n visits teaches n - K of them. Each batch is one step of Adam down
 
     mean loss of the written visits that have labels + l2 |V|^2      (V: the weights of the head)
 
-with the true labels given to the decoder (teacher forcing). The loss of an epoch, and of the
-validation part (without dropout), is the mean over all written visits that have labels, never a
-mean of the batches' means. Before the first step the head's bias b is set to what the training
-visits say of each label without regard to history,
+with the true labels given to the decoder (teacher forcing). The loss of an epoch is the mean over
+all written visits that have labels, never a mean of the batches' means; that of the validation part
+likewise, of the last K visits of each row and without dropout. Before the first step the head's
+bias b is set to what the training visits say of each label without regard to history,
 
     multinomial   b_j = log (n_j + 1)
     sigmoid       b_j = log (n_j + 1) / (n - n_j + 1)
@@ -19,7 +21,6 @@ import logging
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,10 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from visitseq.encode.sequences import VisitLists, code_positions, gather_lists
+from visitseq.encode.sequences import Integers, code_positions, gather_lists
 from visitseq.errors import UserError
 from visitseq.models.encoder_decoder import EncoderDecoder
-from visitseq.models.forecast_batches import ForecastBatch, VisitLabels, collate_forecast
+from visitseq.models.forecast_batches import Trajectories, collate_forecast
 from visitseq.train.losses import Losses
 from visitseq.train.shuffled_batches import shuffled_batches
 
@@ -40,26 +41,6 @@ log = logging.getLogger(__name__)
 BATCH = 512
 
 Rows = npt.NDArray[np.intp]
-
-
-@dataclass(frozen=True, eq=False)
-class Trajectories:
-    """What an encoder-decoder learns from: visits, of which the last of each row are written.
-
-    Attributes
-    ----------
-    visits, labels
-        Visits of all rows, and their labels.
-    known
-        Ids of the codes that the fold knows, ascending.
-    ahead
-        How many visits are written; the rows that are used have more than these.
-    """
-
-    visits: VisitLists
-    labels: VisitLabels
-    known: npt.NDArray[np.int32]
-    ahead: int
 
 
 def fit_decoder(
@@ -145,13 +126,14 @@ def run_epoch(
 ) -> float:
     """Take every one of ``rows`` once; return the mean loss of their written visits."""
     network.train()
-    batches = shuffled_batches(data.visits.lengths[rows], model["batch"], generator)
+    ends = random_ends(data, rows, generator)
+    batches = shuffled_batches(ends - data.visits.visit_offsets[rows], model["batch"], generator)
     total, visits, shown = 0.0, 0, sys.stderr.isatty()
     with tqdm(
         total=len(rows), desc=f"epoch {number}", unit="row", leave=False, disable=not shown
     ) as bar:
         for places in batches:
-            losses = network.losses(_collate(data, rows[places]))
+            losses = network.losses(collate_forecast(data, rows[places], ends[places]))
             if len(losses):
                 penalty = model["l2"] * network.head.weight.square().sum()
                 optimiser.zero_grad()
@@ -166,19 +148,24 @@ def run_epoch(
 
 
 def taught_loss(network: EncoderDecoder, data: Trajectories, rows: Rows) -> float | None:
-    """Mean loss of the written visits of ``rows``, without dropout; None without any."""
+    """Mean loss of the last visits of ``rows``, without dropout; None where none has a label."""
     total, visits = 0.0, 0
     network.eval()
     with torch.inference_mode():
         for first in range(0, len(rows), BATCH):
-            losses = network.losses(_collate(data, rows[first : first + BATCH]))
+            batch = rows[first : first + BATCH]
+            losses = network.losses(
+                collate_forecast(data, batch, data.visits.visit_offsets[batch + 1])
+            )
             total += losses.sum(dtype=torch.float64).item()
             visits += len(losses)
     return total / visits if visits else None
 
 
-def _collate(data: Trajectories, rows: Rows) -> ForecastBatch:
-    return collate_forecast(data.visits, data.labels, rows, data.known, data.ahead)
+def random_ends(data: Trajectories, rows: Rows, generator: np.random.Generator) -> Integers:
+    """For each row the visit after the last that is written, uniform among all that can be."""
+    starts, choices = data.visits.visit_offsets[rows], data.visits.lengths[rows] - data.ahead
+    return starts + data.ahead + 1 + generator.integers(0, choices)
 
 
 def _label_counts(data: Trajectories, rows: Rows) -> tuple[npt.NDArray[np.float64], int]:

@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 from visitseq.cohort.parts import training_parts, validation_part
 from visitseq.encode.histories import Histories, read_histories
 from visitseq.encode.sequences import known_codes
-from visitseq.models.forecast_batches import VisitLabels
-from visitseq.train.fit_decoder import Trajectories
+from visitseq.models.forecast_batches import Trajectories, VisitLabels
 
 log = logging.getLogger(__name__)
 

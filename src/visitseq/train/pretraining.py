@@ -1,9 +1,9 @@
 """Pre-train an encoder on the training parts alone, as a start for the recurrent classifier.
 
-Of each training row's window the last K visits are written by an encoder-decoder that reads those
-before; their codes are the labels. Whatever it learns of how visits follow one another, its encoder
-keeps. Then the encoder's weights start the classifier, whose head is fresh, and the two are trained
-as any recurrent classifier (``fit``).
+Of each training row's window K visits, in each epoch others (``fit_decoder``), are written by an
+encoder-decoder that reads those before; their codes are the labels. Whatever it learns of how
+visits follow one another, its encoder keeps. Then the encoder's weights start the classifier, whose
+head is fresh, and the two are trained as any recurrent classifier (``fit``).
 
 Of the validation and the test part nothing is touched: neither rows nor codes. That is why the
 number of epochs is fixed here and not chosen by a loss. Rows with K visits or fewer have nothing
@@ -21,9 +21,9 @@ import torch
 
 from visitseq.errors import UserError
 from visitseq.models.encoder_decoder import EncoderDecoder, build_encoder_decoder
-from visitseq.models.forecast_batches import VisitLabels
+from visitseq.models.forecast_batches import Trajectories, VisitLabels
 from visitseq.models.recurrent import RecurrentClassifier
-from visitseq.train.fit_decoder import Trajectories, run_epoch, start
+from visitseq.train.fit_decoder import run_epoch, start
 from visitseq.train.training_data import TrainingData
 
 log = logging.getLogger(__name__)
