@@ -12,6 +12,5 @@ with job(snakemake.log[0]):
     from visitseq.grid import refusal
 
     reason = refusal(snakemake.params.task, model=snakemake.params.model)
-    raise UserError(
-        f"Model {snakemake.wildcards.model}, task {snakemake.wildcards.task}: {reason}."
-    )
+    names = snakemake.wildcards
+    raise UserError(f"Model {names.model} cannot do task {names.task}: {reason}.")
