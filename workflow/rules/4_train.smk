@@ -130,9 +130,9 @@ rule refuse_model:
         task=either(FORECASTS),
         model=either([*BASELINES, *NETWORKS]),
         file="model.safetensors|model.skops|model.json|history.csv",
+    priority: 1  # before any work that would be in vain
     conda:
         "../../environment.yml"
-    priority: 1  # before any work that would be in vain
     params:
         task=lookup("tasks/{task}", within=config),
         model=lookup("models/{model}", within=config),
