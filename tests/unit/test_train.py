@@ -40,6 +40,11 @@ ENCODING = {
 GRU = {
     "kind": "recurrent",
     "cell": "gru",
+    "reset": "after",
+    "bidirectional": False,
+    "embed": "sum",
+    "initialisation": "uniform",
+    "precision": "float32",
     "embedding": 8,
     "hidden": 8,
     "layers": 1,
