@@ -45,7 +45,11 @@ GRU = {
     "layers": 1,
     "dropout": 0.2,
     "duration": True,
+    "optimiser": "adam",
     "learning_rate": 0.01,
+    "schedule": "constant",
+    "gradient_norm": None,
+    "class_weights": "none",
     "l2": 0.001,
     "batch": 32,
     "epochs": 5,
@@ -201,7 +205,7 @@ def test_a_bar_is_shown_on_a_terminal_alone(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     train(cohort(), tmp_path, GRU)
-    assert ("epoch 1: " in capsys.readouterr().err) == terminal
+    assert ("epoch 1/5: " in capsys.readouterr().err) == terminal
 
 
 def test_logistic_equals_a_fit_on_dense_counts(tmp_path: Path) -> None:
