@@ -75,7 +75,10 @@ class RecurrentClassifier(nn.Module):
         super().__init__()
         self.duration = duration
         self.width = hidden * (2 if bidirectional else 1)
-        self.embed = nn.EmbeddingBag(max(codes, 1), embedding, mode="sum", include_last_offset=True)
+        # Sparse gradients: a step touches the rows of the batch's codes alone (lazy_rows.py).
+        self.embed = nn.EmbeddingBag(
+            max(codes, 1), embedding, mode="sum", include_last_offset=True, sparse=True
+        )
         # U(-0.1, 0.1) as in the authors' code; torch's N(0, 1) saturates the state and learns
         # far more slowly.
         nn.init.uniform_(self.embed.weight, -0.1, 0.1)
