@@ -61,7 +61,7 @@ def test_mappings_merge_and_the_rest_replaces() -> None:
     assert config["run"]["models"] == ["gru"]
     assert config["run"]["sites"] == DEFAULT["run"]["sites"]
     assert config["models"]["gru"] == DEFAULT["models"]["gru"] | {"hidden": 7}
-    assert config["models"]["other"]["inverse_penalty"] == 0.01
+    assert config["models"]["other"]["inverse_penalty"] == 0.001
 
 
 def test_a_site_of_another_source_is_replaced_whole() -> None:
