@@ -188,7 +188,7 @@ def shown(name, category):
         f"results/7_figures/fig_{name}.svg",
         caption=f"../report/fig_{name}.rst",
         category=category,
-        labels={"figure": name},
+        labels={"figure": FIGURE_NAMES[name]},
     )
 
 
@@ -202,7 +202,14 @@ def listed(name, category):
     )
 
 
-FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort"]
+#: The figures, by what stands in their files' names, and as the report lists them.
+FIGURE_NAMES = {
+    "roc": "ROC curves",
+    "calibration": "Calibration",
+    "attrition": "Attrition",
+    "love": "Balance (Love plot)",
+    "cohort": "Description of the cohort",
+}
 FIGURES = [
     "results/7_figures/metrics.parquet",
     "results/7_figures/table_metrics.csv",
