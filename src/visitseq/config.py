@@ -114,7 +114,8 @@ def _fault(error: jsonschema.ValidationError) -> str:
         case "pattern":
             text = f"{found!r} does not have the form {rule}."
         case "enum":
-            text = f"{found!r} is not one of {', '.join(rule)}. {_hint(str(found), rule)}".rstrip()
+            hint = _hint(str(found), rule)
+            text = f"{found!r} is not one of {', '.join(map(str, rule))}. {hint}".rstrip()
         case "type" if rule == "boolean":
             text = f"{found!r} is no truth value. Write true or false, without quotes."
         case "maxItems" if rule == 0:

@@ -89,7 +89,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"sites": {"lakeview": {"messy": "yes"}}},
-        "messy: 'yes' is no truth value. Write true or false",
+        "messy: 'yes' is no truth value. Write true",
     ),
     (
         {"sites": {"lakeview": {"preset": "no_signal", "order_effect": 0}}},

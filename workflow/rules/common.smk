@@ -182,13 +182,17 @@ def study():
     }
 
 
+#: What the report calls a figure whose file has a shorter name.
+TITLES = {"roc": "ROC curves", "love": "balance (Love plot)"}
+
+
 def shown(name, category):
     """The vector graphic of a figure, with its caption, as the report shows it."""
     return report(
         f"results/7_figures/fig_{name}.svg",
         caption=f"../report/fig_{name}.rst",
         category=category,
-        labels={"figure": FIGURE_NAMES[name]},
+        labels={"figure": TITLES.get(name, name)},
     )
 
 
@@ -202,14 +206,7 @@ def listed(name, category):
     )
 
 
-#: The figures, by what stands in their files' names, and as the report lists them.
-FIGURE_NAMES = {
-    "roc": "ROC curves",
-    "calibration": "Calibration",
-    "attrition": "Attrition",
-    "love": "Balance (Love plot)",
-    "cohort": "Description of the cohort",
-}
+FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort"]
 FIGURES = [
     "results/7_figures/metrics.parquet",
     "results/7_figures/table_metrics.csv",
