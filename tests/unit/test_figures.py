@@ -344,7 +344,7 @@ def test_a_single_bin_is_not_drawn_and_says_so(tmp_path: Path) -> None:
     figure = all_figures(study)["calibration"]
     points = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert [len(np.asarray(line.get_xdata())) for line in points] == [0]  # the legend's
-    said = [text.replace("\n", " ") for text in words(figure)]
+    said = [text.replace("\N{NO-BREAK SPACE}", " ") for text in words(figure)]
     assert any(text.endswith("(one bin: not drawn)") for text in said)
     assert len(figure.axes[1].patches) == 1  # the bars are there
     more = all_figures(replace(study, minimum_cell=3))["calibration"]

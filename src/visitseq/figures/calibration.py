@@ -39,6 +39,7 @@ Floats = npt.NDArray[np.float64]
 BINS = 10
 BARS = np.linspace(0, 1, 21)
 SEEN = 0.08  # height of the lowest bar
+ONE_BIN = " " + "(one bin: not drawn)".replace(" ", "\N{NO-BREAK SPACE}")  # on one line
 
 
 def draw_calibration(study: Study, results: list[ModelResult]) -> Figure:
@@ -147,7 +148,7 @@ def _label(result: ModelResult, minimum: int) -> str:
         for metric in ("calibration_slope", "calibration_intercept")
     )
     alone = result.smallest_class >= minimum and bin_number(result.folds, minimum) == 1
-    return f"{result.model}  {slope}; {intercept}" + (" (one bin: not drawn)" if alone else "")
+    return f"{result.model}  {slope}; {intercept}" + (ONE_BIN if alone else "")
 
 
 def _draw_panel(study: Study, panel: Panel) -> None:
