@@ -22,6 +22,7 @@ $(STAMP): requirements.txt pyproject.toml $(KERNELS)
 
 run: env
 	. $(BIN)/activate && snakemake --cores all --rerun-incomplete
+	@echo "The figures are in results/7_figures; make report puts them on one page, report.html."
 
 report: env
 	. $(BIN)/activate && snakemake --report report.html

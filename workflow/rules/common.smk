@@ -182,13 +182,17 @@ def study():
     }
 
 
+#: What the report calls a figure whose file has a shorter name.
+TITLES = {"roc": "ROC curves", "love": "balance (Love plot)"}
+
+
 def shown(name, category):
     """The vector graphic of a figure, with its caption, as the report shows it."""
     return report(
         f"results/7_figures/fig_{name}.svg",
         caption=f"../report/fig_{name}.rst",
         category=category,
-        labels={"figure": name},
+        labels={"figure": TITLES.get(name, name)},
     )
 
 

@@ -89,9 +89,17 @@ def evaluate_model(
         **(_oracle_json(oracle, draws, seed, fold) if oracle else {}),
     }
     (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    logger.info(
-        "%d rows with %d cases scored; AUROC %s", len(test), content["cases"], content["auroc"]
-    )
+    auroc = _in_words(content["auroc"])
+    logger.info("%d rows with %d cases scored; AUROC %s", len(test), content["cases"], auroc)
+
+
+def _in_words(metric: Mapping[str, Any]) -> str:
+    """Write a metric as "0.734 (0.679 to 0.788)", or why it has no value or no interval."""
+    if metric["value"] is None:
+        return f"undefined ({metric['reason']})"
+    if metric["low"] is None:
+        return f"{metric['value']:.3f} ({metric['reason']})"
+    return f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"
 
 
 def _score(model: TrainedModel, sequences: Sequences, trained: Path) -> npt.NDArray[np.float64]:

@@ -15,6 +15,7 @@ from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.metrics import METRICS as NAMES
 from visitseq.figures.labels import interval_text
 from visitseq.figures.model_results import ModelResult
+from visitseq.figures.rows_tested import rows_tested
 from visitseq.figures.study import Study
 from visitseq.tables import METRICS
 
@@ -34,12 +35,19 @@ def readable_metrics(study: Study, results: list[ModelResult]) -> pd.DataFrame:
             **result.setting._asdict(),
             "model": result.model,
             "folds": len(result.folds),
+            **_tested(study, result),
             **{name: interval_text(estimate, _DIGITS) for name, estimate in result.means.items()},
         }
         for result in results
     ]
-    columns = ["records", "site", "task", "encoding", "model", "folds", *NAMES]
-    return pd.DataFrame(lines, columns=columns)
+    columns = ["records", "site", "task", "encoding", "model", "folds", "rows", "cases"]
+    return pd.DataFrame(lines, columns=[*columns, *NAMES])
+
+
+def _tested(study: Study, result: ModelResult) -> dict[str, str]:
+    """Rows and cases of the test parts of all folds together."""
+    counts = rows_tested(study, result)
+    return {"rows": counts.rows, "cases": counts.cases}
 
 
 def _rows(result: ModelResult) -> Iterator[dict[str, Any]]:
