@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +12,38 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 import torch
-from arrow_visits import Row, write_visits, write_vocabulary
+from arrow_visits import Row, write_visits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from small_training import CODES, FOLD, PARTS, card_of, train
+from small_training import GRU as MODEL_GRU
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
+from visitseq.encode.sequences import read_sequences
 from visitseq.errors import UserError
 from visitseq.evaluate.reach import fresh_network, measure_reach
 from visitseq.evaluate.state_gradients import state_gradients
+from visitseq.models.cells import GRU as GRUCell
 from visitseq.models.reference import cells, from_torch
 from visitseq.models.reference.cells import Cell
+from visitseq.models.reference.gru import GRU
 from visitseq.models.reference.lstm import LSTMTrace
 from visitseq.models.spectral_radius import spectral_radii
 from visitseq.models.unrolled import GATES, top_states
-from visitseq.train.network import train_model
+from visitseq.train.trained import load_model
 
 Floats = npt.NDArray[np.float64]
 
-MODULES: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-REFERENCES: dict[str, Callable[..., Cell]] = {
-    "rnn": from_torch.rnn,
-    "lstm": from_torch.lstm,
-    "gru": from_torch.gru,
+MODULES: dict[str, Callable[..., nn.RNNBase]] = {
+    "rnn_tanh": nn.RNN,
+    "rnn_relu": partial(nn.RNN, nonlinearity="relu"),
+    "lstm": nn.LSTM,
+    "gru_after": nn.GRU,
+    "gru_before": partial(GRUCell, reset_after=False),
 }
 INPUTS, HIDDEN = 3, 4
-every_cell = pytest.mark.parametrize("cell", MODULES)
 random_cases = settings(deadline=None, max_examples=15)
 lengths_of_rows = st.lists(st.integers(1, 6), min_size=1, max_size=4).map(
     lambda lengths: sorted(lengths, reverse=True)
@@ -45,11 +51,11 @@ lengths_of_rows = st.lists(st.integers(1, 6), min_size=1, max_size=4).map(
 
 
 def random_network(
-    cell: str, seed: int, layers: int = 1, *, hidden: int = HIDDEN
+    form: str, seed: int, layers: int = 1, *, hidden: int = HIDDEN
 ) -> tuple[nn.RNNBase, nn.Linear]:
     """A recurrence of torch.nn and the layer after it, float64."""
     torch.manual_seed(seed)
-    return MODULES[cell](INPUTS, hidden, layers).double(), nn.Linear(hidden, 1).double()
+    return MODULES[form](INPUTS, hidden, layers).double(), nn.Linear(hidden, 1).double()
 
 
 def random_rows(lengths: list[int], seed: int) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -60,11 +66,11 @@ def random_rows(lengths: list[int], seed: int) -> tuple[list[torch.Tensor], torc
 
 
 def measured(
-    cell: str, recur: nn.Module, head: nn.Module, rows: list[torch.Tensor], labels: torch.Tensor
+    form: str, recur: nn.Module, head: nn.Module, rows: list[torch.Tensor], labels: torch.Tensor
 ) -> pd.DataFrame:
     packed = pack_sequence(rows)
     return state_gradients(
-        cell,
+        form,
         recur.state_dict(),
         head.state_dict(),
         inputs=packed.data,
@@ -85,18 +91,30 @@ def norms_of_row(table: pd.DataFrame, quantity: str, lengths: list[int], row: in
 # Against torch.nn's states, and the reference's back-propagation.
 
 
-@every_cell
+@pytest.mark.parametrize("form", MODULES)
 @given(lengths=lengths_of_rows, seed=st.integers(0, 1000), layers=st.integers(1, 3))
 @random_cases
 def test_the_states_are_those_of_torch(
-    cell: str, lengths: list[int], seed: int, layers: int
+    form: str, lengths: list[int], seed: int, layers: int
 ) -> None:
-    recur, _ = random_network(cell, seed, layers)
+    recur, _ = random_network(form, seed, layers)
     packed = pack_sequence(random_rows(lengths, seed)[0])
-    states = top_states(cell, recur.state_dict(), packed.data, packed.batch_sizes)
+    states = top_states(form, recur.state_dict(), packed.data, packed.batch_sizes)
     outputs, _ = recur(packed)
     assert isinstance(outputs, PackedSequence)
     torch.testing.assert_close(torch.cat([h for h, *_ in states]), outputs.data, rtol=0, atol=1e-12)
+
+
+def reference_cell(form: str, weights: dict[str, Floats]) -> Cell:
+    if form == "rnn_tanh":
+        return from_torch.rnn(weights)
+    if form == "lstm":
+        return from_torch.lstm(weights)
+    after = from_torch.gru(weights)
+    if form == "gru_after":
+        return after
+    gates = {field.name: getattr(after, field.name) for field in fields(GRU)}
+    return GRU(**gates | {"b_h": after.b_h + after.c_h})
 
 
 def reference_norms(cell: Cell, V: Floats, b2: Floats, x: Floats, y: float) -> dict[str, Floats]:
@@ -122,15 +140,15 @@ def reference_norms(cell: Cell, V: Floats, b2: Floats, x: Floats, y: float) -> d
     return {quantity: np.array(values) for quantity, values in norms.items() if values}
 
 
-@every_cell
+@pytest.mark.parametrize("form", ["rnn_tanh", "lstm", "gru_after", "gru_before"])
 @given(lengths=lengths_of_rows, seed=st.integers(0, 1000))
 @random_cases
-def test_the_gradients_are_those_of_the_reference(cell: str, lengths: list[int], seed: int) -> None:
-    recur, head = random_network(cell, seed)
+def test_the_gradients_are_those_of_the_reference(form: str, lengths: list[int], seed: int) -> None:
+    recur, head = random_network(form, seed)
     rows, labels = random_rows(lengths, seed)
-    table = measured(cell, recur, head, rows, labels)
-    assert set(table["quantity"]) == ({"h", "c"} if cell == "lstm" else {"h"})
-    reference = REFERENCES[cell]({n: w.numpy() for n, w in recur.state_dict().items()})
+    table = measured(form, recur, head, rows, labels)
+    assert set(table["quantity"]) == ({"h", "c"} if form == "lstm" else {"h"})
+    reference = reference_cell(form, {n: w.numpy() for n, w in recur.state_dict().items()})
     V, b2 = head.weight.detach().numpy()[0], head.bias.detach().numpy()
     for row, (x, y) in enumerate(zip(rows, labels.tolist(), strict=True)):
         for quantity, expected in reference_norms(reference, V, b2, x.numpy(), y).items():
@@ -138,22 +156,22 @@ def test_the_gradients_are_those_of_the_reference(cell: str, lengths: list[int],
             np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-@every_cell
-def test_the_gradients_are_central_differences_of_the_loss(cell: str) -> None:
+@pytest.mark.parametrize("form", ["rnn_tanh", "rnn_relu", "lstm", "gru_after"])
+def test_the_gradients_are_central_differences_of_the_loss(form: str) -> None:
     """torch.nn itself, started from a state that is moved a little."""
-    recur, head = random_network(cell, 3)
+    recur, head = random_network(form, 3)
     (x,), labels = random_rows([5], 3)
-    table = measured(cell, recur, head, [x], labels)
+    table = measured(form, recur, head, [x], labels)
 
     def loss(h: torch.Tensor, c: torch.Tensor, rest: torch.Tensor) -> float:
-        start = (h[None], c[None]) if cell == "lstm" else h[None]
+        start = (h[None], c[None]) if form == "lstm" else h[None]
         last = recur(rest, start)[0][-1] if len(rest) else h
         return float(nn.functional.binary_cross_entropy_with_logits(head(last), labels))
 
     with torch.no_grad():
         for t in range(1, 6):
             _, state = recur(x[:t])
-            h, c = (part[0] for part in (state if cell == "lstm" else (state, state)))
+            h, c = (part[0] for part in (state if form == "lstm" else (state, state)))
             steps = 1e-6 * torch.eye(HIDDEN).double()
             found = [(loss(h + s, c, x[t:]) - loss(h - s, c, x[t:])) / 2e-6 for s in steps]
             expected = norms_of_row(table, "h", [5], 0)[t - 1]
@@ -187,7 +205,7 @@ def test_a_linear_network_multiplies_by_W_at_every_step(seed: int) -> None:
     rng = np.random.default_rng(seed)
     W, w = rng.normal(size=(HIDDEN, HIDDEN)) / 2, rng.normal(size=HIDDEN)
     recur, head = linear_rnn(W, w)
-    table = state_gradients("rnn", recur, head, **one_row(8))
+    table = state_gradients("rnn_tanh", recur, head, **one_row(8))
     # o is all but 0, so that yhat - y is -1/2.
     expected = [0.5 * np.linalg.norm(w @ np.linalg.matrix_power(W, k)) for k in range(8)][::-1]
     np.testing.assert_allclose(table["norm"], expected, rtol=1e-6)
@@ -200,16 +218,16 @@ def test_the_spectral_radius_is_the_slope_of_a_linear_network(radius: float) -> 
     W = turn @ np.diag([radius, 0.3, -0.2, 0.1]) @ turn.T
     recur, head = linear_rnn(W, rng.normal(size=HIDDEN))
     assert spectral_radii("rnn", recur) == {"state": pytest.approx(radius)}
-    relative = state_gradients("rnn", recur, head, **one_row(30))["relative"].to_numpy()
+    relative = state_gradients("rnn_tanh", recur, head, **one_row(30))["relative"].to_numpy()
     assert relative[-1] == 1
     slopes = -np.diff(np.log(relative))[:10]  # 20 steps back and more
     np.testing.assert_allclose(slopes, np.log(radius), atol=1e-6)
 
 
 def test_a_plain_network_never_beats_the_largest_singular_value() -> None:
-    recur, head = random_network("rnn", 5)
+    recur, head = random_network("rnn_tanh", 5)
     rows, labels = random_rows([12, 9], 5)
-    table = measured("rnn", recur, head, rows, labels)
+    table = measured("rnn_tanh", recur, head, rows, labels)
     largest = torch.linalg.matrix_norm(recur.state_dict()["weight_hh_l0"], 2).item()
     assert (table["relative"] <= largest ** table["distance"] * (1 + 1e-12)).all()
 
@@ -229,9 +247,9 @@ def test_a_forget_gate_held_open_keeps_the_gradient_at_c() -> None:
 
 
 def test_gradients_beyond_the_range_of_float32_are_measured() -> None:
-    recur, head = random_network("rnn", 0)
+    recur, head = random_network("rnn_tanh", 0)
     rows, labels = random_rows([300], 0)
-    first = norms_of_row(measured("rnn", recur, head, rows, labels), "h", [300], 0)[0]
+    first = norms_of_row(measured("rnn_tanh", recur, head, rows, labels), "h", [300], 0)[0]
     assert 0 < first < 1e-50
 
 
@@ -248,22 +266,7 @@ def test_spectral_radii_by_gate_of_the_top_layer() -> None:
 
 # The stage: rows, files, errors.
 
-CODES, PARTS, FOLD = 8, 7, 2  # fold 2 tests on part 2 and validates on part 3
-ENCODING = {"min_count": 2}
-MODEL = {
-    "kind": "recurrent",
-    "cell": "gru",
-    "embedding": 6,
-    "hidden": 6,
-    "layers": 1,
-    "dropout": 0.2,
-    "duration": True,
-    "learning_rate": 0.02,
-    "l2": 0.001,
-    "batch": 32,
-    "epochs": 4,
-    "patience": 5,
-}
+MODEL = {**MODEL_GRU, "hidden": 6, "embedding": 6, "learning_rate": 0.02}
 
 
 def cohort(n: int = 210) -> list[Row]:
@@ -278,21 +281,6 @@ def cohort(n: int = 210) -> list[Row]:
     return rows
 
 
-def train(rows: list[Row], folder: Path, **changes: Any) -> Path:
-    """Train on ``rows``; return the model's folder."""
-    train_model(
-        visits=write_visits(rows, folder / "visits.arrow"),
-        vocabulary=write_vocabulary(rows, CODES, PARTS, folder / "vocabulary.parquet"),
-        model=MODEL | changes,
-        encoding=ENCODING,
-        fold=FOLD,
-        parts=PARTS,
-        seed=5,
-        folder=folder / "model",
-    )
-    return folder / "model"
-
-
 def reach_of(rows: list[Row], trained: Path, folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     visits = write_visits(rows, folder / "visits.arrow")
     measure_reach(visits=visits, trained=trained, folder=folder)
@@ -301,7 +289,7 @@ def reach_of(rows: list[Row], trained: Path, folder: Path) -> tuple[pd.DataFrame
 
 def test_the_rows_of_the_validation_part_are_measured(tmp_path: Path) -> None:
     rows = cohort()
-    table, content = reach_of(rows, train(rows, tmp_path), tmp_path / "reach")
+    table, content = reach_of(rows, train(rows, tmp_path, MODEL), tmp_path / "reach")
     lengths = np.array([len(row.visits) for row in rows if row.part == FOLD + 1])
     assert (content["sequences"], content["empty"]) == ((lengths > 0).sum(), (lengths == 0).sum())
     assert list(content["spectral_radius"]) == ["fresh", "trained"]
@@ -319,7 +307,7 @@ def test_a_row_s_gradient_by_hand(tmp_path: Path) -> None:
     """One row in the validation part: the quartiles are its norms, of torch's own autograd."""
     rows = [row for row in cohort() if row.part != FOLD + 1]
     alone = Row([[0, 1], [2], [0, 3]], True, FOLD + 1)
-    folder = train([*rows, alone], tmp_path)
+    folder = train([*rows, alone], tmp_path, MODEL)
     table, _ = reach_of([*rows, alone], folder, tmp_path / "reach")
     card, weights = (
         json.loads((folder / "model.json").read_text()),
@@ -345,7 +333,7 @@ def test_a_row_s_gradient_by_hand(tmp_path: Path) -> None:
 def test_the_test_part_is_not_read(tmp_path: Path) -> None:
     rows = cohort()
     others = [replace(r, visits=[[1, 7]] * 12) if r.part == FOLD else r for r in rows]
-    trained = train(rows, tmp_path)
+    trained = train(rows, tmp_path, MODEL)
     reach_of(rows, trained, tmp_path / "one")
     reach_of(others, trained, tmp_path / "two")
     for name in ("reach.csv", "reach.json"):
@@ -356,7 +344,7 @@ def test_the_batch_changes_nothing_but_rounding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = cohort()
-    trained = train(rows, tmp_path)
+    trained = train(rows, tmp_path, MODEL)
     whole, _ = reach_of(rows, trained, tmp_path / "one")
     monkeypatch.setattr("visitseq.evaluate.reach.BATCH", 3)
     cut, _ = reach_of(rows, trained, tmp_path / "two")
@@ -365,31 +353,49 @@ def test_the_batch_changes_nothing_but_rounding(
 
 def test_a_fresh_network_is_the_trained_one_before_its_first_step(tmp_path: Path) -> None:
     """Adam with a learning rate of 0 leaves the network as it began."""
-    folder = train(cohort(), tmp_path, learning_rate=0.0, epochs=1)
-    fresh = fresh_network(json.loads((folder / "model.json").read_text())).state_dict()
-    for name, weight in load_file(folder / "model.safetensors").items():
+    folder = train(cohort(), tmp_path, MODEL | {"learning_rate": 0.0, "epochs": 1})
+    fresh = fresh_network(card_of(folder)).state_dict()
+    began = load_file(folder / "model.safetensors")
+    assert began.keys() == fresh.keys()
+    for name in began.keys() - {"head.bias"}:  # training starts at the base rate
+        weight = began[name]
         torch.testing.assert_close(fresh[name], weight, rtol=1e-6, atol=0)
 
 
 def test_a_validation_part_without_visits_has_no_distances(tmp_path: Path) -> None:
     rows = [replace(r, visits=[]) if r.part == FOLD + 1 else r for r in cohort()]
-    table, content = reach_of(rows, train(rows, tmp_path), tmp_path / "reach")
+    table, content = reach_of(rows, train(rows, tmp_path, MODEL), tmp_path / "reach")
     assert len(table) == content["sequences"] == 0
     assert content["empty"] > 0
     assert content["spectral_radius"]["trained"]["new"] > 0
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [({"bidirectional": True}, "both directions"), ({"cell": "elman"}, "rnn, lstm, gru")],
-)
-def test_what_is_not_measured_is_refused(
-    tmp_path: Path, changes: dict[str, Any], message: str
-) -> None:
+def test_a_network_that_reads_in_both_directions_is_refused(tmp_path: Path) -> None:
     rows = cohort()
-    folder = train(rows, tmp_path)
-    card = json.loads((folder / "model.json").read_text())
-    card["model"] |= changes
-    (folder / "model.json").write_text(json.dumps(card))
-    with pytest.raises(UserError, match=message):
+    folder = train(rows, tmp_path, MODEL | {"bidirectional": True})
+    with pytest.raises(UserError, match="both directions"):
         reach_of(rows, folder, tmp_path / "reach")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cell": "rnn", "nonlinearity": "relu", "layers": 2},
+        {"cell": "lstm", "embed": "tanh"},
+        {"cell": "gru", "reset": "before", "initialisation": "orthonormal"},
+    ],
+)
+def test_every_cell_is_measured_as_it_was_configured(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """The residual, and the last state's gradient with it, is that of the scores of the network."""
+    rows = cohort()
+    folder = train(rows, tmp_path, MODEL | {"nonlinearity": "tanh"} | changes)
+    table, _ = reach_of(rows, folder, tmp_path / "reach")
+    sequences = read_sequences(tmp_path / "visits.arrow")
+    validation = sequences.rows_of_parts([FOLD + 1])
+    seen = sequences.take(validation[sequences.lengths[validation] > 0])
+    residuals = np.abs(load_model(folder).score(seen) - seen.label)
+    head = load_file(folder / "model.safetensors")["head.weight"].norm().item()
+    last = table[(table["state"] == "trained") & (table["quantity"] == "h")].iloc[0]
+    assert last["median"] == pytest.approx(np.median(residuals) * head, rel=1e-4)

@@ -64,7 +64,7 @@ NETWORKS = [name for name in config["models"] if name not in BASELINES]
 FORWARD = [
     name
     for name, model in config["models"].items()
-    if model["kind"] == "recurrent" and not model.get("bidirectional")
+    if model["kind"] == "recurrent" and not model["bidirectional"]
 ]
 
 

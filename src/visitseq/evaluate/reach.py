@@ -4,7 +4,7 @@ What a visit can teach a network is bounded by the gradient of the loss that arr
 after it. ``measure_reach`` takes that gradient at every state of every row of the validation part
 (``state_gradients`` has the equations) and sums it up by the visit's distance from the last one:
 the median over the rows that reach so far back, and the quartiles. It does so for the network as
-it was trained and as it was before the first step of its training, and puts the spectral radius
+it was trained and as it was when it was newly initialised, and puts the spectral radius
 of W beside both. Dropout is off. The test part is not read.
 
 The network must read forwards alone. One that reads in both directions has a last state at either
@@ -13,7 +13,6 @@ end, and no visit is far from both.
 
 import json
 import logging
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from visitseq.evaluate.state_gradients import QUANTITIES, state_gradients
 from visitseq.models.batches import collate
 from visitseq.models.recurrent import RecurrentClassifier, build_classifier
 from visitseq.models.spectral_radius import spectral_radii
-from visitseq.models.unrolled import GATES
+from visitseq.models.unrolled import form_of
 from visitseq.train.model_folder import read_card
 from visitseq.train.scoring import load_network
 
@@ -67,10 +66,10 @@ def measure_reach(*, visits: Path, trained: Path, folder: Path) -> None:
     Raises
     ------
     UserError
-        The network reads in both directions, or its cell is none of those that are measured.
+        The network reads in both directions.
     """
     card = read_card(trained)
-    _require_measurable(card["model"], trained)
+    _refuse_both_directions(card["model"], trained)
     sequences = read_sequences(visits)
     rows = sequences.rows_of_parts([validation_part(card["fold"], card["parts"])])
     read = rows[sequences.lengths[rows] > 0]
@@ -112,7 +111,7 @@ def reach_table(
         labels[batch.ranks] = torch.from_numpy(sequences.label[chosen].astype(np.float64))
         measured.append(
             state_gradients(
-                card["model"]["cell"],
+                form_of(card["model"]),
                 network.recur.state_dict(),
                 network.head.state_dict(),
                 inputs=network.embed_visits(batch).detach(),
@@ -130,27 +129,23 @@ def _networks(trained: Path, card: Mapping[str, Any]) -> Iterator[tuple[str, Rec
 
 
 def fresh_network(card: Mapping[str, Any]) -> RecurrentClassifier:
-    """Network of a model.json as it stood before the first step of its training."""
+    """Network of a model.json with the weights from which its training began.
+
+    The head's bias is torch.nn's, where training starts from the base rate; relative gradients
+    don't depend on it.
+    """
     seed, _ = np.random.SeedSequence([card["seed"], card["fold"]]).spawn(2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(seed.generate_state(1, np.uint64)[0]))
-        network = build_classifier(card["model"], len(card["known"]))
-    cases, rows = card["training"]["cases"], card["training"]["rows"]
-    torch.nn.init.constant_(network.head.bias, math.log(cases / (rows - cases)))
-    return network
+        return build_classifier(card["model"], len(card["known"]))
 
 
-def _require_measurable(model: Mapping[str, Any], trained: Path) -> None:
-    if model.get("bidirectional"):
+def _refuse_both_directions(model: Mapping[str, Any], trained: Path) -> None:
+    if model["bidirectional"]:
         raise UserError(
             f"The model in {trained} reads in both directions, so that no visit is far from its "
             "last states; how far back a network sees is measured of those that read forwards "
             "alone."
-        )
-    if model["cell"] not in GATES:
-        raise UserError(
-            f"The model in {trained} has the cell {model['cell']}; how far back a network sees is "
-            f"measured of {', '.join(GATES)}."
         )
 
 

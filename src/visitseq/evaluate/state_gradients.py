@@ -26,7 +26,7 @@ QUANTITIES = ("h", "c")
 
 
 def state_gradients(
-    cell: str,
+    form: str,
     recurrent: Weights,
     head: Weights,
     *,
@@ -38,8 +38,8 @@ def state_gradients(
 
     Parameters
     ----------
-    cell
-        A name in ``unrolled.GATES``.
+    form
+        Name of the cell, as in ``unrolled``.
     recurrent, head
         State dicts of the recurrence (torch.nn's names) and of the linear layer after it
         (``weight`` of shape (1, hidden), ``bias`` of shape (1,)).
@@ -56,7 +56,7 @@ def state_gradients(
         A row a visit and quantity: quantity (h, and of an LSTM c), distance, norm, relative.
     """
     recurrent, head = _double(recurrent), _double(head)
-    states = top_states(cell, recurrent, inputs.double(), batch_sizes)
+    states = top_states(form, recurrent, inputs.double(), batch_sizes)
     logits = _last_h(states, batch_sizes) @ head["weight"][0] + head["bias"]
     residuals = (torch.sigmoid(logits) - labels).abs().detach()
     tables = []
