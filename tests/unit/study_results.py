@@ -22,6 +22,12 @@ from visitseq.evaluate.scored_rows import ScoredRows
 CONTROLS, PARTS = 4, 7
 INDEX = datetime(2015, 6, 1)
 WHERE = " in the test part"
+GATES = {
+    "rnn": ["state"],
+    "lstm": ["input", "forget", "cell", "output"],
+    "gru": ["reset", "update", "new"],
+}
+RATES = {("fresh", "h"): 0.4, ("trained", "h"): 0.8, ("fresh", "c"): 0.5, ("trained", "c"): 0.9}
 NOISE = {"logistic": 1.5, "gru": 0.5}
 
 ATTRITION = {
@@ -49,7 +55,7 @@ ATTRITION = {
 
 
 def study_of(**changes: Any) -> dict[str, Any]:
-    return {
+    study = {
         "sites": {"riverside": {"synthetic": True, "simulated": True}},
         "tasks": {
             "heart_failure": {
@@ -66,6 +72,7 @@ def study_of(**changes: Any) -> dict[str, Any]:
         "minimum_cell": 10,
         **changes,
     }
+    return {"forward": [name for name in study["models"] if name in GATES], **study}
 
 
 def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None:
@@ -90,6 +97,8 @@ def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None
                         write_evaluation(
                             rows, logit, evaluated / model / f"fold{fold}", fold, study
                         )
+                        if model in study["forward"]:
+                            write_reach(model, evaluated / model / f"fold{fold}", fold)
 
 
 def cohort_rows(sets: int, generator: np.random.Generator) -> list[Row]:
@@ -185,6 +194,26 @@ def write_evaluation(
     metrics = estimate_metrics(scored, study["draws"], study["seed"], fold)
     content = {name: estimate.to_json(WHERE) for name, estimate in metrics.items()}
     (folder / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def write_reach(model: str, folder: Path, fold: int) -> None:
+    """Gradients that fall by a factor a step; 60 sequences, of which 5 end at each step."""
+    distance = np.arange(12)
+    tables = []
+    for state in ("fresh", "trained"):
+        for quantity in ("h", "c") if model == "lstm" else ("h",):
+            median = RATES[state, quantity] ** (distance * (1 + fold))
+            quartiles = {"median": median, "low": median / 2, "high": median * 2}
+            columns = {name: 0.1 * values for name, values in quartiles.items()}
+            columns |= {f"relative_{name}": values for name, values in quartiles.items()}
+            line = {"state": state, "quantity": quantity, "distance": distance}
+            tables.append(pd.DataFrame({**line, **columns, "sequences": 60 - 5 * distance}))
+    _write_csv(pd.concat(tables), folder / "reach.csv")
+    radii = {
+        state: dict.fromkeys(GATES[model], 0.5 + fold + (state == "trained"))
+        for state in ("fresh", "trained")
+    }
+    (folder / "reach.json").write_text(json.dumps({"spectral_radius": radii}), encoding="utf-8")
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

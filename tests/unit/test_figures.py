@@ -38,6 +38,9 @@ from visitseq.figures.draw import draw_figures
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import metrics_table, readable_metrics
 from visitseq.figures.model_results import FoldResult, read_ceilings, read_results
+from visitseq.figures.reach import draw_reach
+from visitseq.figures.reach_results import read_reach
+from visitseq.figures.reach_table import reach_table
 from visitseq.figures.roc import GRID, draw_roc, mean_roc
 from visitseq.figures.rows_tested import rows_tested
 from visitseq.figures.small_cells import HIDDEN, flow_steps, may_show, show_count, show_share
@@ -48,9 +51,10 @@ FILES = {
     "metrics.parquet",
     "table_metrics.csv",
     "table_cohort.csv",
+    "table_reach.csv",
     *(
         f"fig_{name}.{ending}"
-        for name in ("roc", "calibration", "attrition", "love", "cohort")
+        for name in ("roc", "calibration", "attrition", "love", "cohort", "reach")
         for ending in ("pdf", "svg")
     ),
 }
@@ -91,6 +95,7 @@ def all_figures(study: Study) -> dict[str, Figure]:
             "attrition": draw_attrition(study),
             "love": draw_love(study),
             "cohort": draw_cohort(study, cohort_table(study)),
+            "reach": draw_reach(study, read_reach(study)),
         }
 
 
@@ -151,17 +156,19 @@ def test_synthetic_records_are_named_in_every_figure_and_table(
     large: Study, figures: dict[str, Figure]
 ) -> None:
     assert all("synthetic records" in words(figure) for figure in figures.values())
-    for table in (cohort_table(large), readable_metrics(large, read_results(large))):
+    tables_of_persons = cohort_table(large), readable_metrics(large, read_results(large))
+    for table in (*tables_of_persons, reach_table(large, read_reach(large))):
         assert set(zip(table["site"], table["records"], strict=True)) == {
             ("riverside", "synthetic"),
             ("university_hospital_of_x", "real"),
         }
-    changes = {"synthetic": {"riverside": False}, "models": ("gru",), "folds": (0,)}
+    changes: dict[str, Any] = {"synthetic": {"riverside": False}, "folds": (0,)}
+    changes |= {"models": ("gru",), "forward": ("gru",)}
     real = Study(**{**vars(large), **changes})
     assert not any("synthetic" in text for f in all_figures(real).values() for text in words(f))
 
 
-@pytest.mark.parametrize("name", ["roc", "calibration", "attrition", "love", "cohort"])
+@pytest.mark.parametrize("name", ["roc", "calibration", "attrition", "love", "cohort", "reach"])
 def test_no_words_overlap_or_leave_the_figure(figures: dict[str, Figure], name: str) -> None:
     figure = figures[name]
     with house_style():
@@ -594,3 +601,73 @@ def test_the_oracle_is_drawn_and_listed_as_the_ceiling(large: Study) -> None:
     assert listed.loc[["oracle"], "brier"].isna().all()
     real = replace(large, simulated=frozenset())
     assert read_ceilings(real) == []
+
+
+def test_reach_averages_the_folds_logarithms_and_hides_what_few_sequences_reach(
+    large: Study,
+) -> None:
+    """Fold 0 falls by 0.8 a step and fold 3 by 0.8^4: their geometric mean falls by 0.8^2.5."""
+    reaches = {reach.model: reach for reach in read_reach(large)[:3]}
+    assert list(reaches) == ["rnn", "lstm", "gru"]
+    trained = next(curve for curve in reaches["gru"].curves if curve.state == "trained")
+    # 60 - 5 d sequences have a step at the distance d: 10 of them at d = 10.
+    np.testing.assert_allclose(trained.median, 0.8 ** (2.5 * np.arange(11)))
+    np.testing.assert_allclose(trained.high, 2 * trained.median)
+    assert [(c.state, c.quantity) for c in reaches["lstm"].curves] == [
+        ("fresh", "h"),
+        ("fresh", "c"),
+        ("trained", "h"),
+        ("trained", "c"),
+    ]
+    # 0.5 + fold when fresh, 1 more when trained.
+    assert reaches["rnn"].radii == {"fresh": {"state": 2.0}, "trained": {"state": 3.0}}
+
+
+def test_reach_table_by_hand(large: Study) -> None:
+    one_fold = replace(large, folds=(0,))
+    table = reach_table(one_fold, read_reach(one_fold)).set_index(["model", "state", "quantity"])
+    lstm = table.loc[[("lstm", "trained", "c")]].iloc[0]
+    # 0.9^6 = 0.53, 0.9^7 = 0.48; 0.9^10 = 0.35 is the last that 10 sequences reach.
+    assert (lstm["below_half"], lstm["below_tenth"]) == ("7", "> 10")
+    assert (lstm["at_1"], lstm["at_20"]) == ("0.9 [0.45, 1.8]", "")
+    assert lstm["spectral_radius"] == "input 1.50; forget 1.50; cell 1.50; output 1.50"
+    hidden = replace(one_fold, minimum_cell=61)
+    assert set(reach_table(hidden, read_reach(hidden))["below_half"]) == {""}
+
+
+def test_reach_figure_draws_what_was_measured(large: Study, figures: dict[str, Figure]) -> None:
+    fresh, trained, radii = figures["reach"].axes[:3]
+    assert [len(axes.lines) for axes in (fresh, trained)] == [4, 4]  # h of three, c of the LSTM
+    assert fresh.get_ylim() == trained.get_ylim()
+    gru = next(line for line in trained.lines if line.get_label() == "gru")
+    np.testing.assert_allclose(np.asarray(gru.get_ydata()), 0.8 ** (2.5 * np.arange(11)))
+    assert [text.get_text() for text in radii.get_yticklabels()] == [
+        *("state", "input", "forget", "cell", "output", "reset", "update", "new"),
+    ]
+    assert {"10⁰", "Before training", "Trained"} <= set(words(figures["reach"]))
+    hidden = replace(large, minimum_cell=61)
+    with house_style():
+        empty = draw_reach(hidden, read_reach(hidden))
+    assert words(empty).count("not drawn: too few sequences") == 2 * 4
+
+
+def test_a_study_without_forward_networks_says_so(large: Study) -> None:
+    study = replace(large, models=("logistic", "bigru"), forward=())
+    with house_style():
+        figure = draw_reach(study, read_reach(study))
+    assert "no recurrent network that reads forwards alone was run" in words(figure)
+
+
+@pytest.mark.parametrize("folds", [(0,), (0, 3)])
+def test_a_fold_without_sequences_leaves_nothing_to_draw(
+    tmp_path: Path, folds: tuple[int, ...]
+) -> None:
+    mapping = study_of(models=["lstm"], folds=list(folds))
+    write_results(mapping, tmp_path, sets=70)
+    study = Study.from_mapping(mapping, tmp_path)
+    path = study.evaluation_folder(study.settings[0], "lstm", 0) / "reach.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    assert all(len(curve.median) == 0 for curve in read_reach(study)[0].curves)
+    with house_style():
+        figure = draw_reach(study, read_reach(study))
+    assert words(figure).count("not drawn: too few sequences") == 2

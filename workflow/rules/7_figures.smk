@@ -13,14 +13,17 @@ rule draw_figures:
         grid(f"results/5_evaluate/{STUDY}/predictions.parquet"),
         grid(f"results/5_evaluate/{STUDY}/metrics.json"),
         oracles(),
+        reach(),
     output:
         shown("roc", "Prediction"),
         shown("calibration", "Prediction"),
         shown("attrition", "Cohort"),
         shown("love", "Cohort"),
         shown("cohort", "Cohort"),
+        shown("reach", "Networks"),
         listed("metrics", "Prediction"),
         listed("cohort", "Cohort"),
+        listed("reach", "Networks"),
         expand("results/7_figures/fig_{name}.pdf", name=FIGURE_NAMES),
         metrics="results/7_figures/metrics.parquet",
     log:

@@ -60,6 +60,12 @@ except UserError as error:
 
 BASELINES = [name for name, model in config["models"].items() if model["kind"] == "logistic"]
 NETWORKS = [name for name in config["models"] if name not in BASELINES]
+# How far back a network sees can be said of those that read forwards alone.
+FORWARD = [
+    name
+    for name, model in config["models"].items()
+    if model["kind"] == "recurrent" and not model["bidirectional"]
+]
 
 
 def either(names):
@@ -85,10 +91,10 @@ COHORTS = sorted({config["tasks"][task]["cohort"] for task in RUN["tasks"]})
 STUDY = "{site}/{task}/{encoding}/{model}/fold{fold}"
 
 
-def grid(pattern):
-    """`pattern` for every combination of what `run` names."""
+def grid(pattern, **narrowed):
+    """`pattern` for every combination of what `run` names, or of fewer."""
     named = {"site": "sites", "task": "tasks", "encoding": "encodings", "model": "models"}
-    chosen = {key: RUN[section] for key, section in named.items()}
+    chosen = {key: RUN[section] for key, section in named.items()} | narrowed
     return expand(pattern, fold=RUN["folds"], cohort=COHORTS, **chosen)
 
 
@@ -162,6 +168,12 @@ def oracles():
     return expand("results/5_evaluate/{site}/{task}/oracle.parquet", site=sites, task=RUN["tasks"])
 
 
+def reach():
+    """How far back each network of the study sees."""
+    forward = [name for name in RUN["models"] if name in FORWARD]
+    return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward)
+
+
 def study():
     """What the figures show: the names that `run` asks for, with what they need to know of them."""
     return {
@@ -175,6 +187,7 @@ def study():
         "tasks": {name: config["tasks"][name] for name in RUN["tasks"]},
         "encodings": RUN["encodings"],
         "models": RUN["models"],
+        "forward": [name for name in RUN["models"] if name in FORWARD],
         "folds": RUN["folds"],
         "seed": RUN["seed"],
         "draws": RUN["bootstrap"],
@@ -206,11 +219,12 @@ def listed(name, category):
     )
 
 
-FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort"]
+FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort", "reach"]
 FIGURES = [
     "results/7_figures/metrics.parquet",
     "results/7_figures/table_metrics.csv",
     "results/7_figures/table_cohort.csv",
+    "results/7_figures/table_reach.csv",
     *expand(
         "results/7_figures/fig_{name}.{format}",
         name=FIGURE_NAMES,

@@ -5,4 +5,6 @@ from visitseq.evaluate.metrics import auroc
 from visitseq.lazy import stage_functions
 
 __all__ = ["Estimate", "auroc"]
-__getattr__ = stage_functions(__name__, evaluate_model="evaluate", score_oracle="oracle")
+__getattr__ = stage_functions(
+    __name__, evaluate_model="evaluate", score_oracle="oracle", measure_reach="reach"
+)

@@ -14,6 +14,9 @@ from visitseq.figures.cohort_table import cohort_table
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import metrics_table, readable_metrics
 from visitseq.figures.model_results import read_ceilings, read_results
+from visitseq.figures.reach import draw_reach
+from visitseq.figures.reach_results import read_reach
+from visitseq.figures.reach_table import reach_table
 from visitseq.figures.roc import draw_roc
 from visitseq.figures.study import Study
 from visitseq.figures.style import house_style, save
@@ -31,7 +34,8 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     ----------
     study
         ``sites`` ({name: {"synthetic": bool}}), ``tasks`` ({name: its section}), ``encodings``,
-        ``models`` and ``folds`` in the order of the study; ``seed`` and ``draws`` of the bootstrap;
+        ``models``, ``forward`` (those that are recurrent and read forwards alone) and ``folds`` in
+        the order of the study; ``seed`` and ``draws`` of the bootstrap;
         ``minimum_cell``, the smallest number of persons that may be shown.
     results
         Folder of the results of all stages.
@@ -40,17 +44,19 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     """
     shown = Study.from_mapping(study, results)
     models, persons = read_results(shown), cohort_table(shown)
-    ceilings = read_ceilings(shown)
+    ceilings, reaches = read_ceilings(shown), read_reach(shown)
     folder.mkdir(parents=True, exist_ok=True)
     write_parquet(metrics_table([*models, *ceilings]), folder / "metrics.parquet")
     _write_csv(readable_metrics(shown, [*models, *ceilings]), folder / "table_metrics.csv")
     _write_csv(persons, folder / "table_cohort.csv")
+    _write_csv(reach_table(shown, reaches), folder / "table_reach.csv")
     with house_style():
         save(draw_roc(shown, models, ceilings), folder, "fig_roc")
         save(draw_calibration(shown, models), folder, "fig_calibration")
         save(draw_attrition(shown), folder, "fig_attrition")
         save(draw_love(shown), folder, "fig_love")
         save(draw_cohort(shown, persons), folder, "fig_cohort")
+        save(draw_reach(shown, reaches), folder, "fig_reach")
     logger.info("Results of %d models drawn", len(models))
 
 

@@ -26,6 +26,8 @@ class Study:
         The sites whose truth is known, so that they have an oracle.
     cohorts
         The cohort of each task; its keys are the tasks.
+    forward
+        The models that are recurrent and read forwards alone: how far back they see is measured.
     minimum_cell
         Smallest number of persons that a table or figure may show.
     """
@@ -35,6 +37,7 @@ class Study:
     cohorts: dict[str, str]
     encodings: tuple[str, ...]
     models: tuple[str, ...]
+    forward: tuple[str, ...]
     folds: tuple[int, ...]
     seed: int
     draws: int
@@ -50,6 +53,7 @@ class Study:
             cohorts={name: task["cohort"] for name, task in study["tasks"].items()},
             encodings=tuple(study["encodings"]),
             models=tuple(study["models"]),
+            forward=tuple(study["forward"]),
             folds=tuple(study["folds"]),
             seed=study["seed"],
             draws=study["draws"],
