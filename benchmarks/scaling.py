@@ -73,9 +73,9 @@ def main() -> None:
         f"{CODES} codes a patient on average, one code a step, vocabulary {VOCABULARY:,}, "
         f"embedding {EMBEDDING} and duration, GRU {SIZE}, batch {BATCH}, one process, one thread: "
         f"`{cell_class(model)}`, Python {platform.python_version()}, torch {torch.__version__}. "
-        f"Median of the epochs after the first ({options.epochs}). Published: Choi et al., JAMIA 2017, "
-        "Fig. 6, a tenth of the seconds of 10 epochs (one-hot with duration, Nvidia Tesla K80), "
-        "read off the curve; their records, their software.",
+        f"Median of the epochs after the first ({options.epochs}). Published: Choi et al., JAMIA "
+        "2017, Fig. 6, a tenth of the seconds of 10 epochs (one-hot with duration, Nvidia Tesla "
+        "K80), read off the curve; their records, their software.",
         "",
         "| patients | seconds an epoch | ms a patient | patients a second | peak GB "
         "| MB of visits.arrow | published seconds an epoch (other data) |",
