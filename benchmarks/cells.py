@@ -7,9 +7,11 @@ sequences: lengths as in the cohorts, 30 visits on average (records.py), cut int
 length as training cuts them, or three batches of 30 visits each, padding's best case. Timed is
 forward and backward from the gradient of the last states, to the weights and to the input, which
 is an embedding. torch.nn stands in the form that is faster in the case: packed, or padded to the
-longest of the batch (padding itself is not timed). All take turns (ours, packed, padded, bf16, the
-products, ours, …), so that what else the machine does hits all; ratios are medians over the turns.
-Ours has to give torch.nn's last states and gradients before it is timed.
+longest of the batch (padding itself is not timed). Its LSTM runs oneDNN's own layer on padded
+batches and on packed ones of one length, and none of that on the others. Ours stands with fp32 and
+with bf16 products, and as it is where nothing was compiled. All take turns (ours, packed, padded,
+…, ours, …), so that what else the machine does hits all; ratios are medians over the turns. Ours
+has to give torch.nn's last states and gradients before it is timed.
 
 GFLOP/s counts the products of the visits that are there, a visit and its backward pass thrice a
 visit forward:
@@ -27,23 +29,25 @@ beside this file.
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import geometric_mean, median
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from records import draw_lengths, write_records
 from threadpoolctl import threadpool_limits
-from timed_training import recurrent_model, train_jobs
+from timed_training import kernels_in_use, recurrent_model, train_jobs
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from visitseq import models
 from visitseq.encode.sequences import Sequences, read_sequences
+from visitseq.models import recurrence, stepwise
 from visitseq.train.shuffled_batches import POOL, shuffled_batches
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
@@ -51,7 +55,11 @@ BATCHES, SIZES, VISITS, ONE_LENGTH = (32, 128), (64, 128, 256), 30, 3
 PRODUCT = 1024
 CODES, VOCABULARY, PLAIN_SIZE, PLAIN_BATCH, PLAIN_ROUNDS = 3.8, 18_000, 128, 128, 2
 
+OURS, BF16, IN_TORCH = "ours", "ours bf16", "ours without a compiler"
+PACKED, PADDED = "torch packed", "torch padded"
+
 Work = Callable[[], object]
+Run = Callable[[nn.Module, "Batch"], torch.Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +88,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Measured:
-    """GFLOP/s of each thing by its name, and how many times the better of torch.nn's ours is."""
+    """GFLOP/s of each thing, our forms over the faster of torch.nn's, and the fastest product."""
 
     speed: dict[str, float]
     ratio: dict[str, float]
@@ -126,9 +134,7 @@ def run_padded(network: nn.Module, batch: Batch) -> torch.Tensor:
     return states
 
 
-def over_batches(
-    run: Callable[[nn.Module, Batch], torch.Tensor], network: nn.Module, batches: list[Batch]
-) -> Work:
+def over_batches(run: Run, network: nn.Module, batches: list[Batch]) -> Work:
     """Run over all batches, gradients thrown away after each."""
 
     def work() -> None:
@@ -144,30 +150,46 @@ def _clear(network: nn.Module, batch: Batch) -> None:
     batch.packed.grad = batch.padded.grad = None
 
 
-def require_same(network: nn.Module, reference: nn.Module, batch: Batch, tolerance: float) -> None:
+def require_same(
+    run: Run, network: nn.Module, reference: nn.Module, batch: Batch, *, tolerance: float
+) -> None:
     """Raise unless states and gradients agree, relative to the largest entry of each."""
-    ours, theirs = (_states_and_gradients(each, batch) for each in (network, reference))
+    ours = _states_and_gradients(run, network, batch)
+    theirs = _states_and_gradients(run_packed, reference, batch)
     for value, truth in zip(ours, theirs, strict=True):
         error = float((value - truth).abs().max() / truth.abs().max())
         if not error <= tolerance:
             raise AssertionError(f"{type(network).__name__} is {error:.1e} away from torch.nn's")
 
 
-def _states_and_gradients(network: nn.Module, batch: Batch) -> list[torch.Tensor]:
-    states = run_packed(network, batch).detach()
+def _states_and_gradients(run: Run, network: nn.Module, batch: Batch) -> list[torch.Tensor]:
+    states = run(network, batch).detach()
     found = [states, batch.packed.grad, *(weight.grad for weight in network.parameters())]
     _clear(network, batch)
     return found
 
 
-def networks(case: Case) -> dict[str, tuple[nn.Module, float]]:
-    """Ours by precision, with torch.nn's weights; and how far each may be from torch.nn's."""
+def run_in_torch(network: nn.Module, batch: Batch) -> torch.Tensor:
+    """Run the packed form as it runs where nothing was compiled."""
+    with patch.object(recurrence, "engine", lambda _: stepwise):
+        return run_packed(network, batch)
+
+
+def forms(case: Case, reference: nn.Module, batches: list[Batch]) -> dict[str, Work]:
+    """Every form of forward and backward over the batches; ours first held to torch.nn's."""
     kind = getattr(models, case.cell)
-    found = {"ours": (kind(case.size, case.size), 1e-4)}
-    try:
-        found["ours bf16"] = (kind(case.size, case.size, precision="bf16"), 0.1)
-    except TypeError:  # torch.nn's constructor alone
-        print(f"{case.cell}: no bf16")
+    single, half = (kind(case.size, case.size, precision=p) for p in ("float32", "bf16"))
+    found = {}
+    for name, run, network, tolerance in (
+        (OURS, run_packed, single, 1e-4),
+        (BF16, run_packed, half, 0.1),
+        (IN_TORCH, run_in_torch, single, 1e-4),
+    ):
+        network.load_state_dict(reference.state_dict())
+        require_same(run, network, reference, batches[0], tolerance=tolerance)
+        found[name] = over_batches(run, network, batches)
+    found[PACKED] = over_batches(run_packed, reference, batches)
+    found[PADDED] = over_batches(run_padded, reference, batches)
     return found
 
 
@@ -209,21 +231,16 @@ def measure(case: Case, seconds: float, repeats: int) -> Measured:
     reference = getattr(nn, case.cell)(case.size, case.size)
     visits = sum(len(batch.packed) for batch in batches)
     flop = 6.0 * GATES[case.cell] * case.size * 2 * case.size * visits
-    works: dict[str, tuple[Work, float]] = {}
-    for name, (network, tolerance) in networks(case).items():
-        network.load_state_dict(reference.state_dict())
-        require_same(network, reference, batches[0], tolerance)
-        works[name] = over_batches(run_packed, network, batches), flop
-    works["torch packed"] = over_batches(run_packed, reference, batches), flop
-    works["torch padded"] = over_batches(run_padded, reference, batches), flop
+    ours_and_theirs = forms(case, reference, batches)
     by_products = products(case)
-    spent = in_turn({n: work for n, (work, _) in (works | by_products).items()}, seconds, repeats)
-    speed = {n: f / median(spent[n]) / 1e9 for n, (_, f) in (works | by_products).items()}
-    theirs = max(("torch packed", "torch padded"), key=lambda name: speed[name])
+    works = ours_and_theirs | {name: work for name, (work, _) in by_products.items()}
+    flops = dict.fromkeys(ours_and_theirs, flop) | {n: f for n, (_, f) in by_products.items()}
+    spent = in_turn(works, seconds, repeats)
+    speed = {name: flops[name] / median(spent[name]) / 1e9 for name in works}
+    theirs = max((PACKED, PADDED), key=lambda name: speed[name])
     ratio = {
         name: median(np.divide(spent[theirs], spent[name]).tolist())
-        for name in works
-        if name.startswith("ours")
+        for name in (OURS, BF16, IN_TORCH)
     }
     return Measured(speed, ratio, max(speed[name] for name in by_products))
 
@@ -317,36 +334,32 @@ def beside_plain(patients: int) -> list[str]:
     ]
 
 
-COLUMNS = ("ours", "torch packed", "torch padded")
-
-
 def table(cases: dict[Case, Measured]) -> list[str]:
+    heads = [OURS, PACKED, PADDED, "ours / faster torch", "fastest product", "ours / product"]
+    heads += [BF16, "bf16 / faster torch", IN_TORCH, "without / faster torch"]
     lines = [
-        "| cell | batch | hidden | ours | torch packed | torch padded | ours / faster torch "
-        "| fastest product | ours / product | ours bf16 | bf16 / faster torch |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| cell | batch | hidden | {' | '.join(heads)} |",
+        f"| --- | ---: | ---: |{' ---: |' * len(heads)}",
     ]
     for case, found in cases.items():
-        speeds = " | ".join(f"{found.speed[name]:.0f}" for name in COLUMNS)
-        bf16 = "| |"
-        if "ours bf16" in found.speed:
-            bf16 = f"{found.speed['ours bf16']:.0f} | {found.ratio['ours bf16']:.2f} |"
+        speed, ratio = found.speed, found.ratio
         lines.append(
-            f"| {case.cell} | {case.rows} | {case.size} | {speeds} | {found.ratio['ours']:.2f} "
-            f"| {found.product:.0f} | {found.speed['ours'] / found.product:.2f} | {bf16}"
+            f"| {case.cell} | {case.rows} | {case.size} | {speed[OURS]:.0f} | {speed[PACKED]:.0f} "
+            f"| {speed[PADDED]:.0f} | {ratio[OURS]:.2f} | {found.product:.0f} "
+            f"| {speed[OURS] / found.product:.2f} | {speed[BF16]:.0f} | {ratio[BF16]:.2f} "
+            f"| {speed[IN_TORCH]:.0f} | {ratio[IN_TORCH]:.2f} |"
         )
-    return [*lines, "", *_means(cases.values())]
+    return [*lines, "", *_means(list(cases.values()))]
 
 
-def _means(found: Sequence[Measured]) -> list[str]:
+def _means(found: list[Measured]) -> list[str]:
     lines = []
-    for name, words in (("ours", "fp32"), ("ours bf16", "bf16 products")):
-        ratios = [measured.ratio[name] for measured in found if name in measured.ratio]
-        if ratios:
-            lines.append(
-                f"- {words}: geometric mean **{geometric_mean(ratios):.2f}** times the faster of "
-                f"torch.nn's, smallest {min(ratios):.2f}, largest {max(ratios):.2f}."
-            )
+    for name in (OURS, BF16, IN_TORCH):
+        ratios = [measured.ratio[name] for measured in found]
+        lines.append(
+            f"- {name}: geometric mean **{geometric_mean(ratios):.2f}** times the faster of "
+            f"torch.nn's, smallest {min(ratios):.2f}, largest {max(ratios):.2f}."
+        )
     return lines
 
 
@@ -373,14 +386,13 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--plain-patients", type=int, default=1280)
     options = parser.parse_args()
-    if missing := [cell for cell in GATES if not hasattr(models, cell)]:
-        parser.error(f"visitseq.models has no {', '.join(missing)}: there is nothing to measure")
     torch.set_num_threads(1)
     text = [
         "# Recurrent cells",
         "",
-        f"Forward and backward, GFLOP/s, one thread, torch {torch.__version__}, NumPy "
-        f"{np.__version__}. Flop: 6 gates x hidden x (input + hidden) a visit that is there.",
+        f"Forward and backward, GFLOP/s, one thread; kernels `{kernels_in_use()}`, torch "
+        f"{torch.__version__}, NumPy {np.__version__}. Flop: 6 gates x hidden x "
+        "(input + hidden) a visit that is there.",
     ]
     by_length: dict[bool, dict[Case, Measured]] = {False: {}, True: {}}
     with threadpool_limits(1):

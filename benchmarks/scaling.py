@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from records import write_records
-from timed_training import Trained, cell_class, recurrent_model, train_jobs
+from timed_training import Trained, cell_class, kernels_in_use, recurrent_model, train_jobs
 
 CODES, VOCABULARY, EMBEDDING, SIZE, BATCH = 72, 18_181, 100, 128, 128
 #: Fig. 6, one-hot with duration: seconds of 10 epochs by patients, read off the printed curve; an
@@ -72,10 +72,11 @@ def main() -> None:
         "",
         f"{CODES} codes a patient on average, one code a step, vocabulary {VOCABULARY:,}, "
         f"embedding {EMBEDDING} and duration, GRU {SIZE}, batch {BATCH}, one process, one thread: "
-        f"`{cell_class(model)}`, Python {platform.python_version()}, torch {torch.__version__}. "
-        f"Median of the epochs after the first ({options.epochs}). Published: Choi et al., JAMIA "
-        "2017, Fig. 6, a tenth of the seconds of 10 epochs (one-hot with duration, Nvidia Tesla "
-        "K80), read off the curve; their records, their software.",
+        f"`{cell_class(model)}`, kernels `{kernels_in_use()}`, Python "
+        f"{platform.python_version()}, torch {torch.__version__}. Median of the epochs after the "
+        f"first ({options.epochs}). Published: Choi et al., JAMIA 2017, Fig. 6, a tenth of the "
+        "seconds of 10 epochs (one-hot with duration, Nvidia Tesla K80), read off the curve; their "
+        "records, their software.",
         "",
         "| patients | seconds an epoch | ms a patient | patients a second | peak GB "
         "| MB of visits.arrow | published seconds an epoch (other data) |",

@@ -23,6 +23,7 @@ import yaml
 from records import FOLD, PARTS
 
 from visitseq.config import fill_config, merge_config
+from visitseq.models import kernels
 from visitseq.models.recurrent import build_classifier
 from visitseq.train.network import train_model
 
@@ -55,13 +56,18 @@ def cell_class(model: dict[str, Any]) -> str:
     return f"{found[0].__module__}.{found[0].__qualname__}"
 
 
+def kernels_in_use() -> str:
+    """Which compiled recurrences this processor gets."""
+    return kernels.runnable()[0].name.split(".")[0] if kernels.library() else "not compiled"
+
+
 def train_jobs(visits: Path, model: dict[str, Any], epochs: int, jobs: int = 1) -> list[Trained]:
     """Train ``jobs`` networks at once, one thread each, for 1 + ``epochs`` epochs."""
     model = {**model, "epochs": 1 + epochs, "patience": 1 + epochs}
     context = multiprocessing.get_context("spawn")
     queue, together = context.Queue(), context.Barrier(jobs)
     processes = [
-        context.Process(target=_train, args=(visits, model, seed, together, queue))
+        context.Process(target=_train, args=(visits, model, seed, together, queue), daemon=True)
         for seed in range(jobs)
     ]
     os.environ["OMP_NUM_THREADS"] = "1"  # read when a child imports torch

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from records import write_records
-from timed_training import ROOT, cell_class, recurrent_model, train_jobs
+from timed_training import ROOT, cell_class, kernels_in_use, recurrent_model, train_jobs
 
 from visitseq.encode.sequences import read_sequences
 
@@ -129,9 +129,10 @@ def describe(visits: Path, patients: int, cell: str, versions: dict[str, str]) -
         f"{patients:,} patients, {len(sequences.days) / patients:.1f} visits each, "
         f"{len(sequences.codes) / len(sequences.days):.1f} codes a visit (at most {widest}, to "
         f"which PyHealth pads every visit), vocabulary {VOCABULARY:,}; embedding {SIZE}, GRU "
-        f"{SIZE}, batch {BATCH}, Adam, no validation. Ours: `{cell}`, torch "
-        f"{torch.__version__}, Python {platform.python_version()}.{theirs} "
-        f"{os.cpu_count()} cores. Medians; epochs after the first.",
+        f"{SIZE}, batch {BATCH}, Adam, no validation. Ours: `{cell}`, kernels "
+        f"`{kernels_in_use()}`, torch {torch.__version__}, Python "
+        f"{platform.python_version()}.{theirs} {os.cpu_count()} cores. Medians; "
+        "epochs after the first.",
         "",
     ]
 
