@@ -113,11 +113,16 @@ def _legend_text(label: str) -> str:
     return wrapped(label.replace(", ", ",\N{NO-BREAK SPACE}"), LEGEND_CHARACTERS)
 
 
+def setting_title(setting: Setting) -> str:
+    """Title of a panel: the site, and under it what was predicted from what."""
+    return f"{setting.site}\n{setting.task}, {setting.encoding}"
+
+
 def panel_title(study: Study, result: ModelResult) -> str:
-    """Title of a panel: the site, what was predicted from what, and on how many rows."""
-    setting, folds = result.setting, len(result.folds)
+    """Title of a panel whose rows are counted: beneath, how many they are."""
+    folds = len(result.folds)
     rows = rows_tested(study, result).words + (f" in {folds} folds" if folds > 1 else "")
-    return f"{setting.site}\n{setting.task}, {setting.encoding}\n{rows}"
+    return f"{setting_title(result.setting)}\n{rows}"
 
 
 def why_nothing(study: Study) -> str:
