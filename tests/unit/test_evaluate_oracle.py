@@ -15,7 +15,7 @@ from test_cohort_build import INDEX, Hospital, case, configuration, control
 from visitseq.cohort.build import build_cohort
 from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.oracle import Truth, score_oracle
-from visitseq.evaluate.oracle_rows import estimate_oracle, mean_relative_error
+from visitseq.evaluate.oracle_rows import SIMULATION_ERRORS, estimate_oracle, simulation_error
 from visitseq.ingest.site import ingest_site
 from visitseq.simulate.site import simulate_site
 from visitseq.simulate.truth import TRUTH
@@ -112,11 +112,12 @@ def test_two_pools_by_hand(tmp_path: Path) -> None:
         assert row["oracle"] == pytest.approx(hazard[row["subject_id"]] / mean, rel=1e-6)
 
 
-def test_a_pools_scores_average_to_one(hospital: Site) -> None:
+@pytest.mark.parametrize("months", [0, 6])
+def test_a_pools_scores_average_to_one(hospital: Site, months: int) -> None:
     """The controls stand for all the eligible: where all were drawn, exactly."""
     matches = pq.read_table(hospital.folder / "matches.parquet").to_pandas()
     sizes = matches.drop_duplicates("set_id").set_index("set_id")
-    table = hospital.score().to_pandas()
+    table = hospital.score(prediction_months=months).to_pandas()
     own = table[table["label"]].set_index("set_id")["oracle"]
     drawn = table[~table["label"]].groupby("set_id")["oracle"].mean()
     eligible = sizes["n_eligible"].loc[drawn.index]
@@ -181,11 +182,40 @@ def test_a_gap_costs_the_oracle_and_not_the_latent_one(hospital: Site) -> None:
     table = hospital.score(prediction_months=6)
     np.testing.assert_allclose(table["oracle_latent"], latent)
     assert np.min(table["oracle_standard_error"]) >= 0
-    error = mean_relative_error(hospital.folder / "oracle.parquet", 0)
+    error = simulation_error(hospital.folder / "oracle.parquet", 0)["standard_error"]
     assert error is not None
-    assert 0 < error < 0.5
+    assert 0 < error < 0.15
     label = table["label"].to_numpy()
     assert roc_auc_score(label, table["oracle"]) < roc_auc_score(label, latent)
+
+
+def test_the_simulations_error_is_told_by_its_halves(hospital: Site) -> None:
+    """Two halves whose errors cancel, and whose AUROCs are known."""
+    labels, whole = [True, False, False, False], [4.0, 1.0, 2.0, 3.0]
+    halves = [[2.0, 1.0, 1.5, 3.0], [6.0, 1.0, 2.5, 3.0]]  # AUROC 2/3 and 1
+    site = hospital.score()
+    table = site.slice(0, 4).to_pandas()
+    table["label"], table["part"], table["oracle"] = labels, 0, whole
+    table["oracle_first_half"], table["oracle_second_half"] = halves
+    table["oracle_standard_error"] = [0.4, 0.1, 0.4, 0.3]
+    path = hospital.folder / "halves.parquet"
+    write_parquet(pa.Table.from_pandas(table, ORACLE, preserve_index=False), path)
+    found = simulation_error(path, 0)
+    assert list(found) == list(SIMULATION_ERRORS)
+    assert found["standard_error"] == pytest.approx((0.1 + 0.1 + 0.2 + 0.1) / 4)
+    assert found["auroc_standard_error"] == pytest.approx(1 / 6)
+    assert found["auroc_bias"] == pytest.approx(-1 / 6)
+    assert simulation_error(path, 1) == dict.fromkeys(SIMULATION_ERRORS)
+
+
+def test_half_of_the_draws_are_worth_nearly_as_much(hospital: Site) -> None:
+    table = hospital.score(prediction_months=6)
+    label = table["label"].to_numpy()
+    names = ("oracle", "oracle_first_half", "oracle_second_half")
+    whole, *halves = (roc_auc_score(label, table[name].to_numpy()) for name in names)
+    assert np.abs(whole - np.array(halves)).max() < 0.02
+    middle = (table["oracle_first_half"].to_numpy() + table["oracle_second_half"].to_numpy()) / 2
+    np.testing.assert_allclose(middle, table["oracle"], rtol=0.05)
 
 
 def test_order_decides_all_where_only_order_decides(tmp_path: Path) -> None:
@@ -203,7 +233,7 @@ def test_what_a_gap_leaves_unknown_says_so(tmp_path: Path) -> None:
     content = estimate["oracle"]["auroc"].to_json()
     assert content["value"] is None
     assert "gap" in json.dumps(content)
-    assert mean_relative_error(tmp_path / "oracle.parquet", 0) is None
+    assert not any(simulation_error(tmp_path / "oracle.parquet", 0).values())
 
 
 def test_no_stage_that_a_model_passes_through_knows_the_truth() -> None:

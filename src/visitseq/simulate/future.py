@@ -296,7 +296,7 @@ def _draw_futures(
         on the day, each averaged over the futures of the draw, shape (rows,).
     """
     persons = _possible_persons(past, row, setting.preset, rng)
-    chance, signs = _possible_signs(past, row, persons, rng)
+    chance, signs = possible_signs(past, row, persons, rng)
     weight = np.concatenate([1 - chance, np.tile(chance / SPLIT, SPLIT)])
     lives = survival(persons, past.until[row], past.day[row], _edges(past, row))
     future = np.tile(np.arange(len(row)), 1 + SPLIT)
@@ -330,7 +330,7 @@ def _possible_persons(past: Past, row: Int, preset: Preset, rng: np.random.Gener
     return replace(persons, attendance=attendance, entry=until - 1, onset=onset)
 
 
-def _possible_signs(
+def possible_signs(
     past: Past, row: Int, persons: Persons, rng: np.random.Generator
 ) -> tuple[Float, Stops]:
     """Chance of any new sign before the tick of the day, and signs given that there are some.
