@@ -169,6 +169,21 @@ def test_counts_alone_do_not_see_order(order: list[int]) -> None:
     assert first == pytest.approx(second, abs=1e-6)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_order_alone_does_not_see_counts(data: st.DataObject) -> None:
+    """At 1 the dial depends on the last tick of each code: how often it stood before is nothing."""
+    hits = np.zeros((len(HAZARD_CODES), 2, 40), dtype=np.int16)
+    for code in range(len(HAZARD_CODES)):
+        last = data.draw(st.integers(-1, 38))
+        if last >= 0:
+            hits[code, :, last] = 1
+            hits[code, 1, : last + 1] += data.draw(st.integers(0, 3))
+    first, second = history_effect(hits, 1.0)[:, 39]
+    assert first == second
+    assert hits[:, 0].sum() <= hits[:, 1].sum()
+
+
 def persons_of(size: int, entry: int) -> Persons:
     setting = Setting.from_configuration(site_section("primary_care"))
     persons = simulate_healthy(setting, 10, Streams.of_block(3, 0)).persons
@@ -498,10 +513,14 @@ def test_no_signal_selects_nobody_and_tells_nothing(tmp_path: Path) -> None:
     assert stats.mannwhitneyu(visits[case == 1], visits[case == 0]).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("preset", ["primary_care", "intensive_care", "counts_only"])
-def test_threads_and_cuts_change_nothing(tmp_path: Path, preset: str) -> None:
-    simulate_site(site_section(preset, 2300), tmp_path / "one", threads=1)
-    simulate_site(site_section(preset, 2300), tmp_path / "two", threads=2)
+@pytest.mark.parametrize(
+    ("preset", "messy"),
+    [("primary_care", True), ("intensive_care", False), ("counts_only", False)],
+)
+def test_threads_and_cuts_change_nothing(tmp_path: Path, preset: str, messy: bool) -> None:
+    section = site_section(preset, 2300, messy=messy)
+    simulate_site(section, tmp_path / "one", threads=1)
+    simulate_site(section, tmp_path / "two", threads=2)
     files = sorted((tmp_path / "one").rglob("*.parquet"))
     assert len(files) == 13
     for path in files:

@@ -11,17 +11,19 @@ controls better. Matching takes out of the hazard what it matched on, and so doe
 
 ``oracle`` takes the hazard as the record before the window's end tells it: exactly where there is
 no gap, else averaged over simulated futures of the gap (simulate/future.py), many for the rows
-scored, and a few for all others of the pool, of whom only the mean is wanted. ``oracle_latent``
+scored, and fewer for all others of the pool, of whom only the mean is wanted. ``oracle_latent``
 takes the hazards that came true, gap included, in the row as in its pool; no model could know them,
 and without a gap the two are the same.
 
 A finite simulation adds noise to the scores, which can only lower the AUROC. How much is told by
-the scores of the two halves of the draws, which stand beside: half the draws have twice the noise.
+the scores of the two halves of the draws, row and pool, which stand beside: half the draws have
+twice the noise.
 """
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +47,9 @@ logger = logging.getLogger(__name__)
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-#: Draws of the gap for a row, and for each of the others of its set's pool.
-DRAWS, POOL_DRAWS = 192, 1
+#: Draws of the gap for a row; for each of the others of its set's pool; and for all of these
+#: together in proportion to the hazard when the gap begins, for the largest decide the mean.
+DRAWS, LEAST_DRAWS, POOL_DRAWS = 128, 2, 1000
 #: Presets whose hazard at the index date doesn't depend on what is written down in the gap.
 FIXED_IN_THE_GAP = ("no_signal", "order_only", "constant_hazard")
 HOSPITALS = ("primary_care", "intensive_care")
@@ -71,9 +74,13 @@ class Truth:
         return cls(person * DAYS_A_PERSON + day, values)
 
     def hazards(self, subject_id: Ints, day: Ints) -> Floats:
-        """Hazard a year in force on each day, days since 1970-01-01; shape (rows,)."""
+        """Hazard a year in force on each day, days since 1970-01-01; shape (rows,).
+
+        On a day before the person's record, the first of it.
+        """
         place = np.searchsorted(self.key, subject_id * DAYS_A_PERSON + day, side="right") - 1
-        hazard: Floats = np.exp(self.log_hazard[place].astype(np.float64))
+        first = np.searchsorted(self.key, subject_id * DAYS_A_PERSON)
+        hazard: Floats = np.exp(self.log_hazard[np.maximum(place, first)].astype(np.float64))
         return hazard
 
 
@@ -120,15 +127,18 @@ def score_oracle(
     expected = Expected(came, np.zeros(len(came)), np.tile(came, (2, 1)))
     if task["prediction_months"] and site["preset"] not in FIXED_IN_THE_GAP:
         _, until = window_bounds(pool.index, task["observation_months"], task["prediction_months"])
-        draws = np.full(len(came), POOL_DRAWS)
+        begins = hazards.hazards(pool.subject_id, until)
+        share = begins / (pool.means(begins) * pool.sizes)
+        draws = LEAST_DRAWS + np.floor(POOL_DRAWS * share).astype(np.int64)
         draws[at] = DRAWS
         expected = _over_the_gap(site, pool, until, draws, seed)
     mean = pool.means(expected.value)
+    halves = [half / pool.means(half) for half in expected.halves]
     columns = {
         "oracle": expected.value / mean,
         "oracle_standard_error": expected.error / mean,
-        "oracle_first_half": expected.halves[0] / mean,
-        "oracle_second_half": expected.halves[1] / mean,
+        "oracle_first_half": halves[0],
+        "oracle_second_half": halves[1],
         "oracle_latent": came / pool.means(came),
     }
     arrays = {name: pa.array(values[at], from_pandas=True) for name, values in columns.items()}
@@ -155,10 +165,14 @@ class Pools:
         key = self.set_id * persons + self.subject_id
         return np.searchsorted(key, set_id * persons + subject_id)
 
+    @cached_property
+    def sizes(self) -> Ints:
+        """Size of its set's pool, for each member."""
+        return np.bincount(self.set_id)[self.set_id]
+
     def means(self, value: Floats) -> Floats:
         """Mean of ``value`` over its set's pool, for each member."""
-        _, which = np.unique(self.set_id, return_inverse=True)
-        mean: Floats = (np.bincount(which, weights=value) / np.bincount(which))[which]
+        mean: Floats = np.bincount(self.set_id, weights=value)[self.set_id] / self.sizes
         return mean
 
 
