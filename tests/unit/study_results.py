@@ -169,6 +169,8 @@ def write_oracle(rows: Sequence[Row], truth: np.ndarray[Any, Any], path: Path) -
         **{name: [getattr(row, name) for row in rows] for name in tables.COHORT.names},
         "oracle": np.exp(truth),
         "oracle_standard_error": np.zeros(len(rows)),
+        "oracle_first_half": np.exp(truth),
+        "oracle_second_half": np.exp(truth),
         "oracle_latent": np.exp(truth),
     }
     tables.write_parquet(pa.table(columns).cast(tables.ORACLE), path)

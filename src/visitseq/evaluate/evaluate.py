@@ -20,7 +20,7 @@ from visitseq.encode.sequences import Sequences, read_sequences
 from visitseq.errors import UserError
 from visitseq.evaluate.delong import delong_interval, delong_json
 from visitseq.evaluate.metrics import estimate_metrics
-from visitseq.evaluate.oracle_rows import ORACLE_METRICS, estimate_oracle, mean_relative_error
+from visitseq.evaluate.oracle_rows import ORACLE_METRICS, estimate_oracle, simulation_error
 from visitseq.evaluate.predictions import predictions_table
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.evaluate.threshold import Threshold, choose_threshold
@@ -132,7 +132,7 @@ def _oracle_json(oracle: Path, draws: int, seed: int, fold: int) -> dict[str, An
     for name, estimates in estimate_oracle(oracle, draws, seed, fold).items():
         auroc, concordance = (estimates[metric].to_json(WHERE) for metric in ORACLE_METRICS)
         content[name] = {**auroc, "concordance_within_sets": concordance}
-    content["oracle"]["standard_error"] = mean_relative_error(oracle, fold)
+    content["oracle"] |= simulation_error(oracle, fold)
     return content
 
 
