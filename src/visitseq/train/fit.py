@@ -252,7 +252,7 @@ class _Training:
         tensors, values = saved
         self.network.load_state_dict(_without("network", tensors))
         self.optimiser.load_state(_without("optimiser", tensors))
-        # A copy, because torch crashes on a state that stands where no word of memory begins.
+        # A copy: torch reads a state from where its storage begins, not from where the row does.
         self._set_random_state(tensors["random"][self.ranks.rank].clone())
         self.generator.bit_generator.state = values["batches"]
         history = [Losses(*pair) for pair in values["history"]]
