@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from visitseq.figures.labels import wrapped
 from visitseq.figures.model_results import ModelResult
 from visitseq.figures.rows_tested import rows_tested
-from visitseq.figures.study import Study
+from visitseq.figures.study import Setting, Study
 from visitseq.figures.style import MARGIN, WIDTH, add_axes, empty_figure, new_figure
 
 PANEL = WIDTH / 2

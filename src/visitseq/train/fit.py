@@ -252,7 +252,8 @@ class _Training:
         tensors, values = saved
         self.network.load_state_dict(_without("network", tensors))
         self.optimiser.load_state(_without("optimiser", tensors))
-        self._set_random_state(tensors["random"][self.ranks.rank])
+        # A copy: torch reads a state from where its storage begins, not from where the row does.
+        self._set_random_state(tensors["random"][self.ranks.rank].clone())
         self.generator.bit_generator.state = values["batches"]
         history = [Losses(*pair) for pair in values["history"]]
         log.info("going on after epoch %d, from %s", len(history), self.checkpoint.folder)
