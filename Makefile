@@ -10,7 +10,9 @@ STAMP := .venv/.installed
 
 env: $(STAMP)
 
-$(STAMP): requirements.txt pyproject.toml
+KERNELS := $(wildcard src/visitseq/models/kernels/*pp)
+
+$(STAMP): requirements.txt pyproject.toml $(KERNELS)
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "visitseq needs Python 3.11 to 3.13; set PYTHON, as in: make PYTHON=python3.12 env" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
@@ -20,6 +22,7 @@ $(STAMP): requirements.txt pyproject.toml
 
 run: env
 	. $(BIN)/activate && snakemake --cores all --rerun-incomplete
+	@echo "The figures are in results/7_figures; make report puts them on one page, report.html."
 
 report: env
 	. $(BIN)/activate && snakemake --report report.html

@@ -48,12 +48,14 @@ def chance_table(results: Path, site: str, title: str) -> list[str]:
 
 def counts_table(results: Path) -> list[str]:
     """How far the regression is from the oracle where it is the right model."""
-    of = {
-        name: auroc_draws([model_rows(results, "counts_only", name, fold) for fold in FOLDS])
+    rows = {
+        name: [model_rows(results, "counts_only", name, fold) for fold in FOLDS]
         for name in ("oracle", *MODELS)
     }
-    lines = ["## counts_only", "", "| score | AUROC | oracle less score | 95% |"]
-    lines.append("| --- | ---: | ---: | --- |")
+    of = {name: auroc_draws(scored) for name, scored in rows.items()}
+    cases = sum(int(r.case.sum()) for r in rows["oracle"])
+    lines = ["## counts_only", "", f"{cases:,} cases, seven folds.", ""]
+    lines += ["| score | AUROC | oracle less score | 95% |", "| --- | ---: | ---: | --- |"]
     for name, (value, draws) in of.items():
         low, high = interval(of["oracle"][1] - draws, 0.95)
         less = of["oracle"][0] - value

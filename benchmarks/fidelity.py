@@ -77,7 +77,7 @@ ESTIMANDS = [
     ),
     Estimand(
         "days between visits, pooled", f"SELECT avg(gap) FROM {GAPS} WHERE gap IS NOT NULL",
-        "(can't be 76: 54.6 visits in 8 years)", "", 1,
+        "none reported (54.6 visits in 8 years are on average at most 55 days apart)", "", 1,
     ),
     Estimand(
         "days between visits, mean of the persons' means",
@@ -110,12 +110,13 @@ ESTIMANDS = [
     Estimand(
         "visits in the year before heart failure, aged 60 to 80",
         f"SELECT avg(n) FROM {BEFORE} WHERE ill",
-        "31.7 found, 13.4 missed (JAMIA 2017, table 4)", "", 1,
+        "31.7 in cases that the model found, 13.4 in those it missed (JAMIA 2017, table 4)", "", 1,
     ),
     Estimand(
         "visits in a year of the others, aged 60 to 80",
         f"SELECT avg(n) FROM {BEFORE} WHERE NOT ill",
-        "12.1 rightly, 30.0 wrongly excluded (JAMIA 2017, table 4)", "", 1,
+        "12.1 in controls that the model left alone, 30.0 in those it took for cases "
+        "(JAMIA 2017, table 4)", "", 1,
     ),
 ]  # fmt: skip
 

@@ -36,6 +36,7 @@ def simulate(folder: Path, persons: int, threads: int) -> None:
 
 def copy(folder: Path, persons: int, threads: int) -> None:
     connection = duckdb.connect(config={"threads": threads})
+    connection.execute("SET enable_progress_bar = false")
     target = folder / "copy"
     target.mkdir()
     for path in sorted((folder / "omop").glob("*.parquet")):

@@ -4,7 +4,7 @@ Everything that can be wrong without looking at any record is found here, before
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import date
 from pathlib import Path
@@ -19,6 +19,9 @@ Config = dict[str, Any]
 
 #: The kind of cohort that a kind of task is asked in: with an outcome, or without.
 _COHORT_KINDS = {"onset": "case_control", "forecast": "all"}
+
+#: The presets whose hazard of heart failure order_effect moves.
+WITH_DIAL = ("primary_care", "intensive_care")
 
 
 def merge_config(default: Mapping[str, Any], overlay: Mapping[str, Any]) -> Config:
@@ -62,6 +65,7 @@ def fill_config(config: Mapping[str, Any], schema: Path) -> Config:
         raise UserError(_describe(errors[0]))
     _check_references(filled)
     _check_values(filled)
+    _check_dial(filled, rules["$defs"]["site_simulated"]["properties"]["order_effect"]["default"])
     return filled
 
 
@@ -95,26 +99,39 @@ _Filling = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
 def _describe(error: jsonschema.ValidationError) -> str:
     """Say where the configuration is wrong, what was found, and what it may be."""
     key = "/".join(str(step) for step in error.path) or "the top level"
+    return f"Configuration, {key}: {_fault(error)}"
+
+
+def _fault(error: jsonschema.ValidationError) -> str:
     rule: Any = error.validator_value
     found: Any = error.instance
-    if error.validator == "additionalProperties":
-        schema: Any = error.schema
-        known = sorted(schema.get("properties", {}))
-        unknown = sorted(set(found) - set(known))
-        close = difflib.get_close_matches(unknown[0], known, 1)
-        hint = f"Did you mean {close[0]}? " if close else ""
-        return (
-            f"Configuration, {key}: unknown key {', '.join(unknown)}. {hint}"
-            f"Known keys are {', '.join(known)}."
-        )
-    if error.validator == "required":
-        missing = ", ".join(sorted(set(rule) - set(found)))
-        return f"Configuration, {key}: {missing} is missing. Add it."
-    if error.validator == "pattern":
-        return f"Configuration, {key}: {found!r} does not have the form {rule}."
-    if error.validator == "maxItems" and rule == 0:
-        return f"Configuration, {key}: nothing can be named here yet. Leave the list empty."
-    return f"Configuration, {key}: {error.message}."
+    match error.validator:
+        case "additionalProperties":
+            schema: Any = error.schema
+            known = sorted(schema.get("properties", {}))
+            unknown = sorted(set(found) - set(known))
+            hint = _hint(unknown[0], known)
+            text = f"unknown key {', '.join(unknown)}. {hint}Known keys are {', '.join(known)}."
+        case "required":
+            text = f"{', '.join(sorted(set(rule) - set(found)))} is missing. Add it."
+        case "pattern":
+            text = f"{found!r} does not have the form {rule}."
+        case "enum":
+            hint = _hint(str(found), rule)
+            text = f"{found!r} is not one of {', '.join(map(str, rule))}. {hint}".rstrip()
+        case "type" if rule == "boolean":
+            text = f"{found!r} is no truth value. Write true or false, without quotes."
+        case "maxItems" if rule == 0:
+            text = "nothing can be named here yet. Leave the list empty."
+        case _:
+            text = f"{error.message}."
+    return text
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    """Ask whether the closest of the known names was meant, if one is close."""
+    close = difflib.get_close_matches(name, known, 1)
+    return f"Did you mean {close[0]}? " if close else ""
 
 
 def _check_references(config: Config) -> None:
@@ -134,11 +151,9 @@ def _check_references(config: Config) -> None:
 
 def _require(name: str, defined: Mapping[str, Any], key: str, section: str) -> None:
     if name not in defined:
-        close = difflib.get_close_matches(name, list(defined), 1)
-        hint = f"Did you mean {close[0]}? " if close else ""
         raise UserError(
-            f"Configuration, {key}: {name} is not defined. {hint}Defined under {section} are "
-            f"{', '.join(sorted(defined)) or 'none'}."
+            f"Configuration, {key}: {name} is not defined. {_hint(name, list(defined))}Defined "
+            f"under {section} are {', '.join(sorted(defined)) or 'none'}."
         )
 
 
@@ -164,6 +179,16 @@ def _check_values(config: Config) -> None:
             raise UserError(
                 f"Configuration, cohorts/{name}/age: [{youngest}, {oldest}] is upside down. Write "
                 "the youngest age first."
+            )
+
+
+def _check_dial(config: Config, default: float) -> None:
+    """Raise where order_effect is turned at a hospital whose preset has no such dial."""
+    for name, site in config["sites"].items():
+        if site.get("order_effect", default) != default and site["preset"] not in WITH_DIAL:
+            raise UserError(
+                f"Configuration, sites/{name}: order_effect works in {' and '.join(WITH_DIAL)} "
+                f"only, and the preset is {site['preset']}. Leave it out."
             )
 
 

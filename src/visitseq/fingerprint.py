@@ -2,7 +2,8 @@
 
 It covers the module and every module of this project that it imports, directly or not, as syntax
 trees without docstrings (comments and layout don't count), and the files that they read: a module
-that names ``sql/`` reads the SQL beside it, one that names a file of ``data/`` reads that file.
+that names ``sql/`` reads the SQL beside it, one that names a file of ``data/`` reads that file, and
+C++ beside a module is its own.
 """
 
 import ast
@@ -36,11 +37,12 @@ def _dependencies(path: Path) -> set[Path]:
 
 
 def _files_read(path: Path) -> set[Path]:
-    """SQL and data files that the module at ``path`` names."""
+    """C++ beside the module at ``path``, and the SQL and data files that it names."""
     constants = [node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant)]
     named = " ".join(value for value in constants if isinstance(value, str))
     sql = path.parent.glob("sql/*.sql") if "sql/" in named else []
-    return {*sql, *(file for file in _ROOT.glob("data/*") if file.name in named)}
+    data = (file for file in _ROOT.glob("data/*") if file.name in named)
+    return {*sql, *data, *path.parent.glob("*.[ch]pp")}
 
 
 def _imports(path: Path) -> list[Path]:

@@ -126,12 +126,14 @@ FORECASTS = pa.schema(
 
 #: One row a cohort row, in its order: hazards at the index date relative to the mean of the set's
 #: eligible pool, as the record before the window's end tells them (with the standard error of their
-#: simulation) and as they came true; null where there is none.
+#: simulation, and from each half of its draws) and as they came true; null where there is none.
 ORACLE = pa.schema(
     [
         *COHORT,
         ("oracle", pa.float64()),
         ("oracle_standard_error", pa.float64()),
+        ("oracle_first_half", pa.float64()),
+        ("oracle_second_half", pa.float64()),
         ("oracle_latent", pa.float64()),
     ]
 )

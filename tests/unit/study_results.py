@@ -23,6 +23,12 @@ from visitseq.evaluate.scored_rows import ScoredRows
 CONTROLS, PARTS = 4, 7
 INDEX = datetime(2015, 6, 1)
 WHERE = " in the test part"
+GATES = {
+    "rnn": ["state"],
+    "lstm": ["input", "forget", "cell", "output"],
+    "gru": ["reset", "update", "new"],
+}
+RATES = {("fresh", "h"): 0.4, ("trained", "h"): 0.8, ("fresh", "c"): 0.5, ("trained", "c"): 0.9}
 NOISE = {"logistic": 1.5, "gru": 0.5}
 
 ATTRITION = {
@@ -50,7 +56,7 @@ ATTRITION = {
 
 
 def study_of(**changes: Any) -> dict[str, Any]:
-    return {
+    study = {
         "sites": {"riverside": {"synthetic": True, "simulated": True}},
         "tasks": {
             "heart_failure": {
@@ -69,6 +75,7 @@ def study_of(**changes: Any) -> dict[str, Any]:
         "minimum_cell": 10,
         **changes,
     }
+    return {"forward": [name for name in study["models"] if name in GATES], **study}
 
 
 def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None:
@@ -93,6 +100,8 @@ def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None
                         write_evaluation(
                             rows, logit, evaluated / model / f"fold{fold}", fold, study
                         )
+                        if model in study["forward"]:
+                            write_reach(model, evaluated / model / f"fold{fold}", fold)
 
 
 def cohort_rows(sets: int, generator: np.random.Generator) -> list[Row]:
@@ -163,6 +172,8 @@ def write_oracle(rows: Sequence[Row], truth: np.ndarray[Any, Any], path: Path) -
         **{name: [getattr(row, name) for row in rows] for name in tables.COHORT.names},
         "oracle": np.exp(truth),
         "oracle_standard_error": np.zeros(len(rows)),
+        "oracle_first_half": np.exp(truth),
+        "oracle_second_half": np.exp(truth),
         "oracle_latent": np.exp(truth),
     }
     tables.write_parquet(pa.table(columns).cast(tables.ORACLE), path)
@@ -199,6 +210,8 @@ def write_forecasts(study: dict[str, Any], results: Path) -> None:
             folder = results / "2_cohort" / site / task["cohort"]
             folder.mkdir(parents=True, exist_ok=True)
             write_attrition({"person": steps}, folder)
+            nobody = {name: pa.nulls(3_700) for name in tables.COHORT.names}
+            tables.write_parquet(pa.table(nobody).cast(tables.COHORT), folder / "cohort.parquet")
             for _, encoding, model in study["forecasts"]:
                 for fold in study["folds"]:
                     place = (site, name, encoding, model, f"fold{fold}")
@@ -224,6 +237,26 @@ def write_forecast(
     recalls = estimate_recalls(ranked, task["visits_ahead"], *settings)
     content = {name: estimate.to_json(WHERE) for name, estimate in recalls.items()}
     (folder / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def write_reach(model: str, folder: Path, fold: int) -> None:
+    """Gradients that fall by a factor a step; 60 sequences, of which 5 end at each step."""
+    distance = np.arange(12)
+    tables = []
+    for state in ("fresh", "trained"):
+        for quantity in ("h", "c") if model == "lstm" else ("h",):
+            median = RATES[state, quantity] ** (distance * (1 + fold))
+            quartiles = {"median": median, "low": median / 2, "high": median * 2}
+            columns = {name: 0.1 * values for name, values in quartiles.items()}
+            columns |= {f"relative_{name}": values for name, values in quartiles.items()}
+            line = {"state": state, "quantity": quantity, "distance": distance}
+            tables.append(pd.DataFrame({**line, **columns, "sequences": 60 - 5 * distance}))
+    _write_csv(pd.concat(tables), folder / "reach.csv")
+    radii = {
+        state: dict.fromkeys(GATES[model], 0.5 + fold + (state == "trained"))
+        for state in ("fresh", "trained")
+    }
+    (folder / "reach.json").write_text(json.dumps({"spectral_radius": radii}), encoding="utf-8")
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -82,7 +82,7 @@ def test_mappings_merge_and_the_rest_replaces() -> None:
     assert config["run"]["models"] == ["gru"]
     assert config["run"]["sites"] == DEFAULT["run"]["sites"]
     assert config["models"]["gru"] == DEFAULT["models"]["gru"] | {"hidden": 7}
-    assert config["models"]["other"]["inverse_penalty"] == 0.01
+    assert config["models"]["other"]["inverse_penalty"] == 0.001
 
 
 def test_a_site_of_another_source_is_replaced_whole() -> None:
@@ -103,6 +103,22 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"models": {"gru": {"hiden": 3}}}, "models/gru: unknown key hiden. Did you mean hidden?"),
     ({"models": {"gru": {"hidden": 0}}}, "models/gru/hidden: 0 is less than"),
     ({"models": {"new": {"kind": "forest"}}}, "models/new/kind: 'forest' is not one of"),
+    (
+        {"models": {"new": {"kind": "recurent"}}},
+        "not one of .* recurrent, seq2seq. Did you mean recurrent?",
+    ),
+    (
+        {"sites": {"lakeview": {"preset": "primary"}}},
+        "sites/lakeview/preset: 'primary' is not one of primary_care, .*hazard. Did you mean pri",
+    ),
+    (
+        {"sites": {"lakeview": {"messy": "yes"}}},
+        "messy: 'yes' is no truth value. Write true",
+    ),
+    (
+        {"sites": {"lakeview": {"preset": "no_signal", "order_effect": 0}}},
+        "sites/lakeview: order_effect works in primary_care and intensive_care only, and the prese",
+    ),
     ({"models": {"new": {}}}, "models/new: kind is missing"),
     ({"sites": {"new": {"source": "omop"}}}, "sites/new: path is missing"),
     ({"sites": {"riverside": {"path": "x"}}}, "sites/riverside: unknown key path"),
@@ -140,6 +156,18 @@ def test_what_is_wrong_is_named(overlay: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         filled(**overlay)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("preset", ["primary_care", "intensive_care"])
+def test_the_dial_turns_where_there_is_one(preset: str) -> None:
+    site = {"source": "simulated", "preset": preset, "order_effect": 0.9}
+    assert filled(sites={"new": site})["sites"]["new"]["order_effect"] == 0.9
+
+
+def test_a_configuration_as_it_was_run_can_be_run_again() -> None:
+    # The default of order_effect is filled in where it means nothing.
+    config = filled(sites={"new": {"source": "simulated", "preset": "no_signal"}})
+    assert fill_config(merge_config(DEFAULT, config), SCHEMA) == config
 
 
 def test_a_date_need_not_be_quoted() -> None:

@@ -1,4 +1,5 @@
 import json
+import logging
 import math
 import subprocess
 import sys
@@ -100,6 +101,20 @@ def test_predictions_by_hand(evaluate: Any, tmp_path: Path) -> None:
     validation = pq.read_table(tmp_path / "out/validation.parquet")
     assert validation["subject_id"].to_pylist() == [21, 22, 23]
     assert content["threshold"] == {"value": 0.7, "chosen": "Youden's J on the validation part"}
+
+
+def test_the_log_says_the_auroc_in_words(evaluate: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="visitseq")
+    auroc = evaluate([*TEST, *VALIDATION])["auroc"]  # 0.8, 0.4 against 0.3, 0.6
+    words = f"0.750 ({auroc['low']:.3f} to {auroc['high']:.3f})"
+    assert caplog.messages == [f"4 rows with 2 cases scored; AUROC {words}"]
+    evaluate([*TEST[:2], *VALIDATION])
+    evaluate([TEST[0], *VALIDATION])
+    assert caplog.messages[1:] == [
+        "2 rows with 1 cases scored; AUROC 1.000 (no interval: fewer than two sets or persons in "
+        "the test part)",
+        "1 rows with 1 cases scored; AUROC undefined (no control in the test part)",
+    ]
 
 
 def test_metrics_json(evaluate: Any) -> None:

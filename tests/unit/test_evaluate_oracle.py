@@ -15,7 +15,7 @@ from test_cohort_build import INDEX, Hospital, case, configuration, control
 from visitseq.cohort.build import build_cohort
 from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.oracle import Truth, score_oracle
-from visitseq.evaluate.oracle_rows import estimate_oracle, mean_relative_error
+from visitseq.evaluate.oracle_rows import SIMULATION_ERRORS, estimate_oracle, simulation_error
 from visitseq.ingest.site import ingest_site
 from visitseq.simulate.site import simulate_site
 from visitseq.simulate.truth import TRUTH
@@ -67,6 +67,12 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return Site(tmp_path_factory.mktemp("hospital"), "intensive_care", 2000)
 
 
+@pytest.fixture(scope="module")
+def gapped(hospital: Site) -> pa.Table:
+    """Scores of the hospital's rows half a year ahead."""
+    return hospital.score(prediction_months=6)
+
+
 def test_a_hazard_holds_until_the_next_change(tmp_path: Path) -> None:
     day = date(2010, 1, 1)
     rows = [
@@ -76,9 +82,9 @@ def test_a_hazard_holds_until_the_next_change(tmp_path: Path) -> None:
     write_parquet(pa.Table.from_pylist(rows, TRUTH), tmp_path / "truth.parquet")
     truth = Truth.read(tmp_path / "truth.parquet")
     first = (day - date(1970, 1, 1)).days
-    days = np.array([first, first + 4, first + 5, first + 900, first])
-    hazards = truth.hazards(np.array([3, 3, 3, 3, 8]), days)
-    np.testing.assert_allclose(np.log(hazards), [0, 0, 1, 1, 2], atol=1e-6)
+    days = np.array([first, first + 4, first + 5, first + 900, first, first - 1, first - 900])
+    hazards = truth.hazards(np.array([3, 3, 3, 3, 8, 3, 8]), days)
+    np.testing.assert_allclose(np.log(hazards), [0, 0, 1, 1, 2, 0, 2], atol=1e-6)
 
 
 def test_two_pools_by_hand(tmp_path: Path) -> None:
@@ -112,11 +118,12 @@ def test_two_pools_by_hand(tmp_path: Path) -> None:
         assert row["oracle"] == pytest.approx(hazard[row["subject_id"]] / mean, rel=1e-6)
 
 
-def test_a_pools_scores_average_to_one(hospital: Site) -> None:
+@pytest.mark.parametrize("gap", [False, True])
+def test_a_pools_scores_average_to_one(hospital: Site, gapped: pa.Table, gap: bool) -> None:
     """The controls stand for all the eligible: where all were drawn, exactly."""
     matches = pq.read_table(hospital.folder / "matches.parquet").to_pandas()
     sizes = matches.drop_duplicates("set_id").set_index("set_id")
-    table = hospital.score().to_pandas()
+    table = (gapped if gap else hospital.score()).to_pandas()
     own = table[table["label"]].set_index("set_id")["oracle"]
     drawn = table[~table["label"]].groupby("set_id")["oracle"].mean()
     eligible = sizes["n_eligible"].loc[drawn.index]
@@ -176,16 +183,69 @@ def test_metrics_are_those_of_any_score(hospital: Site) -> None:
     assert estimates["oracle_latent"]["auroc"] == auroc
 
 
-def test_a_gap_costs_the_oracle_and_not_the_latent_one(hospital: Site) -> None:
+def test_a_gap_costs_the_oracle_and_not_the_latent_one(hospital: Site, gapped: pa.Table) -> None:
     latent = hospital.score()["oracle_latent"].to_numpy()
-    table = hospital.score(prediction_months=6)
-    np.testing.assert_allclose(table["oracle_latent"], latent)
-    assert np.min(table["oracle_standard_error"]) >= 0
-    error = mean_relative_error(hospital.folder / "oracle.parquet", 0)
+    np.testing.assert_allclose(gapped["oracle_latent"], latent)
+    assert np.min(gapped["oracle_standard_error"]) >= 0
+    write_parquet(gapped, hospital.folder / "gapped.parquet")
+    error = simulation_error(hospital.folder / "gapped.parquet", 0)["standard_error"]
     assert error is not None
-    assert 0 < error < 0.5
-    label = table["label"].to_numpy()
-    assert roc_auc_score(label, table["oracle"]) < roc_auc_score(label, latent)
+    assert 0 < error < 0.15
+    label = gapped["label"].to_numpy()
+    assert 0.55 < roc_auc_score(label, gapped["oracle"]) < roc_auc_score(label, latent)
+
+
+def test_what_came_true_in_the_gap_leaves_the_score_alone(hospital: Site, gapped: pa.Table) -> None:
+    """Neither a case's score nor its pool's mean is drawn to how the case's hazard turned out.
+
+    And the same seed simulates the same futures.
+    """
+    truth = pq.read_table(hospital.folder / "truth.parquet")
+    rows = [row for row in gapped.to_pylist() if row["label"]]
+    begins = {row["subject_id"]: row["index_time"].date() - timedelta(183) for row in rows}
+    turned = [
+        [
+            value + 3 * (place > 0 and day > begins.get(row["subject_id"], date.max))
+            for place, (day, value) in enumerate(
+                zip(row["hazard_day"], row["log_hazard"], strict=True)
+            )
+        ]
+        for row in truth.to_pylist()
+    ]
+    place, field = truth.schema.get_field_index("log_hazard"), truth.schema.field("log_hazard")
+    table = truth.set_column(place, field, pa.array(turned, field.type))
+    write_parquet(table, hospital.folder / "turned.parquet")
+    after = hospital.score("turned.parquet", prediction_months=6)
+    assert not after["oracle_latent"].equals(gapped["oracle_latent"])
+    assert after.drop("oracle_latent").equals(gapped.drop("oracle_latent"))
+
+
+def test_the_simulations_error_is_told_by_its_halves(hospital: Site) -> None:
+    """Two halves whose errors cancel, and whose AUROCs are known."""
+    labels, whole = [True, False, False, False], [4.0, 1.0, 2.0, 3.0]
+    halves = [[2.0, 1.0, 1.5, 3.0], [6.0, 1.0, 2.5, 3.0]]  # AUROC 2/3 and 1
+    site = hospital.score()
+    table = site.slice(0, 4).to_pandas()
+    table["label"], table["part"], table["oracle"] = labels, 0, whole
+    table["oracle_first_half"], table["oracle_second_half"] = halves
+    table["oracle_standard_error"] = [0.4, 0.1, 0.4, 0.3]
+    path = hospital.folder / "halves.parquet"
+    write_parquet(pa.Table.from_pandas(table, ORACLE, preserve_index=False), path)
+    found = simulation_error(path, 0)
+    assert list(found) == list(SIMULATION_ERRORS)
+    assert found["standard_error"] == pytest.approx((0.1 + 0.1 + 0.2 + 0.1) / 4)
+    assert found["auroc_standard_error"] == pytest.approx(1 / 6)
+    assert found["auroc_bias"] == pytest.approx(-1 / 6)
+    assert simulation_error(path, 1) == dict.fromkeys(SIMULATION_ERRORS)
+
+
+def test_half_of_the_draws_are_worth_nearly_as_much(gapped: pa.Table) -> None:
+    label = gapped["label"].to_numpy()
+    names = ("oracle", "oracle_first_half", "oracle_second_half")
+    whole, *halves = (roc_auc_score(label, gapped[name].to_numpy()) for name in names)
+    assert np.abs(whole - np.array(halves)).max() < 0.02
+    middle = (gapped["oracle_first_half"].to_numpy() + gapped["oracle_second_half"].to_numpy()) / 2
+    assert np.median(np.abs(middle / gapped["oracle"].to_numpy() - 1)) < 0.05
 
 
 def test_order_decides_all_where_only_order_decides(tmp_path: Path) -> None:
@@ -203,7 +263,7 @@ def test_what_a_gap_leaves_unknown_says_so(tmp_path: Path) -> None:
     content = estimate["oracle"]["auroc"].to_json()
     assert content["value"] is None
     assert "gap" in json.dumps(content)
-    assert mean_relative_error(tmp_path / "oracle.parquet", 0) is None
+    assert not any(simulation_error(tmp_path / "oracle.parquet", 0).values())
 
 
 def test_no_stage_that_a_model_passes_through_knows_the_truth() -> None:
@@ -220,3 +280,7 @@ def test_no_stage_that_a_model_passes_through_knows_the_truth() -> None:
         block.split(":")[0] for block in rules.split("\nrule ")[1:] if "truth.parquet" in block
     ]
     assert users == ["simulate_site", "score_oracle"]
+    assert rules.count("truth.parquet") == len(users)
+    scripts = (ROOT / "workflow/scripts").glob("*.py")
+    named = sorted(path.stem for path in scripts if "truth" in path.read_text(encoding="utf-8"))
+    assert named == ["score_oracle", "simulate_site"]

@@ -40,7 +40,7 @@ from visitseq.evaluate.metrics import METRICS, metric_draws
 from visitseq.evaluate.recall import CUTS
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.figures.attrition import draw_attrition
-from visitseq.figures.calibration import bar_heights, binned_risk, draw_calibration
+from visitseq.figures.calibration import binned_risk, draw_calibration, joined_bars
 from visitseq.figures.cohort import draw_cohort
 from visitseq.figures.cohort_table import cohort_table
 from visitseq.figures.draw import draw_figures
@@ -49,7 +49,11 @@ from visitseq.figures.forecast_results import read_forecasts
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import metrics_table, readable_metrics
 from visitseq.figures.model_results import FoldResult, read_ceilings, read_results
+from visitseq.figures.reach import draw_reach
+from visitseq.figures.reach_results import read_reach
+from visitseq.figures.reach_table import reach_table
 from visitseq.figures.roc import GRID, draw_roc, mean_roc
+from visitseq.figures.rows_tested import rows_tested
 from visitseq.figures.small_cells import HIDDEN, flow_steps, may_show, show_count, show_share
 from visitseq.figures.study import Study
 from visitseq.figures.style import house_style
@@ -58,9 +62,10 @@ FILES = {
     "metrics.parquet",
     "table_metrics.csv",
     "table_cohort.csv",
+    "table_reach.csv",
     *(
         f"fig_{name}.{ending}"
-        for name in ("roc", "calibration", "attrition", "love", "cohort")
+        for name in ("roc", "calibration", "attrition", "love", "cohort", "reach")
         for ending in ("pdf", "svg")
     ),
 }
@@ -101,6 +106,7 @@ def all_figures(study: Study) -> dict[str, Figure]:
             "attrition": draw_attrition(study),
             "love": draw_love(study),
             "cohort": draw_cohort(study, cohort_table(study)),
+            "reach": draw_reach(study, read_reach(study)),
         }
 
 
@@ -230,17 +236,19 @@ def test_synthetic_records_are_named_in_every_figure_and_table(
     large: Study, figures: dict[str, Figure]
 ) -> None:
     assert all("synthetic records" in words(figure) for figure in figures.values())
-    for table in (cohort_table(large), readable_metrics(large, read_results(large))):
+    tables_of_persons = cohort_table(large), readable_metrics(large, read_results(large))
+    for table in (*tables_of_persons, reach_table(large, read_reach(large))):
         assert set(zip(table["site"], table["records"], strict=True)) == {
             ("riverside", "synthetic"),
             ("university_hospital_of_x", "real"),
         }
-    changes = {"synthetic": {"riverside": False}, "models": ("gru",), "folds": (0,)}
+    changes: dict[str, Any] = {"synthetic": {"riverside": False}, "folds": (0,)}
+    changes |= {"models": ("gru",), "forward": ("gru",)}
     real = Study(**{**vars(large), **changes})
     assert not any("synthetic" in text for f in all_figures(real).values() for text in words(f))
 
 
-@pytest.mark.parametrize("name", ["roc", "calibration", "attrition", "love", "cohort"])
+@pytest.mark.parametrize("name", ["roc", "calibration", "attrition", "love", "cohort", "reach"])
 def test_no_words_overlap_or_leave_the_figure(figures: dict[str, Figure], name: str) -> None:
     figure = figures[name]
     with house_style():
@@ -324,7 +332,7 @@ def test_an_undefined_metric_is_null_in_one_table_and_says_why_in_the_other(tmp_
     assert math.isnan(table.loc[("auprc", 1)])
     assert not math.isnan(table.loc[("auprc", 0)])
     text = readable_metrics(study, results)["auprc"].item()
-    assert text == "undefined (undefined in 1 of 2 folds: no case in the test part)"
+    assert text == "undefined in 1 of 2 folds: no case in the test part"
 
 
 def fold_of(case: Any, score: Any, fold: int = 0) -> FoldResult:
@@ -389,12 +397,69 @@ def test_no_calibration_bin_holds_fewer_than_the_minimum(minimum: int) -> None:
     assert (bins == 10) == (minimum == 1)
 
 
-def test_small_bars_of_the_distribution_are_not_drawn() -> None:
-    samples = [random_fold(seed) for seed in (1, 2)]
-    heights = bar_heights([fold_of(*sample) for sample in samples], 10)
-    counts = np.histogram(np.concatenate([s for _, s in samples]), np.linspace(0, 1, 21))[0]
-    assert ((heights > 0) == (counts >= 10)).all()
-    assert heights == pytest.approx(np.where(counts >= 10, counts, 0) / counts.max())
+@given(
+    st.lists(st.floats(0, 1), min_size=10, max_size=60),
+    st.lists(st.floats(0, 0.2), max_size=60),
+    st.integers(1, 10),
+)
+def test_a_bar_of_the_distribution_holds_nobody_or_enough(
+    anywhere: list[float], low: list[float], minimum: int
+) -> None:
+    scores = [*anywhere, *low]
+    edges, heights = joined_bars([fold_of([False] * len(scores), scores)], minimum)
+    counts, _ = np.histogram(scores, edges)
+    assert counts.sum() == len(scores)  # nobody is left out
+    assert all(count == 0 or count >= minimum for count in counts)
+    assert {round(20 * edge, 9) % 1 for edge in edges} == {0}
+    density, _ = np.histogram(scores, edges, density=True)
+    assert heights == pytest.approx(density / density.max())
+
+
+def test_bars_are_joined_from_the_highest_down() -> None:
+    scores = [0.01] * 3 + [0.07] * 30 + [0.12] * 12 + [0.22] * 6 + [0.31] * 2 + [0.62] * 3
+    edges, heights = joined_bars([fold_of([False] * 56, scores)], 10)
+    # 3, 2 and 6 make 11; the 3 at the lower end join the 30.
+    assert edges == pytest.approx([0, 0.1, 0.15, 0.2, *np.arange(0.65, 1.01, 0.05)])
+    by_hand = np.array([33 / 0.1, 12 / 0.05, 0, 11 / 0.45, *[0] * 7])
+    assert heights == pytest.approx(by_hand / by_hand.max())
+
+
+def test_a_single_bin_is_not_drawn_and_says_so(tmp_path: Path) -> None:
+    mapping = study_of(models=["gru"])
+    write_results(mapping, tmp_path, sets=84)  # 12 cases in a part: no two bins of 10
+    study = Study.from_mapping(mapping, tmp_path)
+    figure = all_figures(study)["calibration"]
+    points = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert [len(np.asarray(line.get_xdata())) for line in points] == [0]  # the legend's
+    said = [text.replace("\N{NO-BREAK SPACE}", " ") for text in words(figure)]
+    assert any(text.endswith("(one bin: not drawn)") for text in said)
+    assert len(figure.axes[1].patches) == 1  # the bars are there
+    more = all_figures(replace(study, minimum_cell=3))["calibration"]
+    assert not any("one bin" in text for text in words(more))
+    assert any(len(np.asarray(line.get_xdata())) > 1 for line in more.axes[0].lines[:-1])
+
+
+@pytest.mark.parametrize("scale", [1, 0.2])
+def test_both_plots_of_calibration_share_an_axis_of_few_short_labels(
+    tmp_path: Path, scale: float
+) -> None:
+    mapping = study_of(models=["gru"])
+    write_results(mapping, tmp_path)
+    study = Study.from_mapping(mapping, tmp_path)
+    path = study.evaluation_folder(study.settings[0], "gru", 0) / "predictions.parquet"
+    table = pq.read_table(path)
+    scores = pa.array(scale * table["score"].to_numpy())
+    tables.write_parquet(table.set_column(1, table.schema.field("score"), scores), path)
+    above, below = all_figures(study)["calibration"].axes
+    limit = above.get_xlim()[1]
+    assert above.get_xlim() == above.get_ylim() == below.get_xlim() == (0, limit)
+    assert max(scores.to_numpy()) <= limit <= 1
+    points = [np.asarray(line.get_xdata()) for line in above.lines if line.get_marker() == "o"]
+    assert 0.04 * scale < max(x.max() for x in points if len(x)) <= limit
+    for axis in (above.xaxis, above.yaxis, below.xaxis):
+        inside = [text.get_text() for text in axis.get_majorticklabels() if text.get_text()]
+        assert 2 <= len(inside) <= 7
+        assert max(map(len, inside)) <= 4
 
 
 def test_curves_of_too_few_cases_are_not_drawn(tmp_path: Path) -> None:
@@ -405,8 +470,30 @@ def test_curves_of_too_few_cases_are_not_drawn(tmp_path: Path) -> None:
         assert "not drawn: fewer than 10 cases\nor controls in a test part" in words(figures[name])
         lines = [line for axes in figures[name].axes for line in axes.lines]
         assert all(len(np.asarray(line.get_xdata())) <= 2 for line in lines)
+        assert any(
+            "(few cases or controls in a test part)" in text for text in words(figures[name])
+        )
     enough = Study.from_mapping({**mapping, "minimum_cell": 9}, tmp_path)
-    assert not any("not drawn" in text for text in words(all_figures(enough)["roc"]))
+    shown = words(all_figures(enough)["roc"])
+    assert not any("not drawn" in text or "few cases" in text for text in shown)
+
+
+def test_tested_rows_are_counted_as_far_as_they_may_be_shown(tmp_path: Path) -> None:
+    mapping = study_of(models=["gru"], folds=[0, 3])
+    write_results(mapping, tmp_path, sets=140)  # 20 cases and 80 controls in a part
+    study = Study.from_mapping(mapping, tmp_path)
+    title = "riverside\nheart_failure, one_hot\n"
+    for name in ("roc", "calibration"):
+        assert f"{title}40 cases, 160 controls in 2 folds" in words(all_figures(study)[name])
+    ceilings = read_ceilings(study)
+    table = readable_metrics(study, [*read_results(study), *ceilings])
+    assert set(zip(table["rows"], table["cases"], strict=True)) == {("200", "40")}
+    # Of 140 cases 100 are not tested: with a minimum of 101, 40 could be computed from them.
+    for minimum, cases in ((41, "<41"), (101, HIDDEN)):
+        small = replace(study, minimum_cell=minimum)
+        line = readable_metrics(small, read_results(small)).iloc[0]
+        assert (line["rows"], line["cases"]) == (HIDDEN, cases)
+    assert rows_tested(small, ceilings[0]).words == f"cases {HIDDEN}, 160 controls"
 
 
 @given(
@@ -532,6 +619,41 @@ def test_attrition_and_love_hide_small_numbers(tmp_path: Path) -> None:
     assert "suppressed: fewer than\n10 cases or controls" in words(figures["love"])
 
 
+def test_the_panels_of_the_love_plot_share_their_axis(tmp_path: Path) -> None:
+    mapping = study_of(models=[], sites=TWO_SITES)
+    write_results(mapping, tmp_path, sets=20)
+    path = tmp_path / "2_cohort/riverside/heart_failure/balance.csv"
+    table = pd.read_csv(path)
+    table.loc[table["value"] == 0.61, "value"] = 1.4
+    table.to_csv(path, index=False)
+    figure = all_figures(Study.from_mapping(mapping, tmp_path))["love"]
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1
+    assert figure.axes[1].get_xlim()[1] > 1.4
+
+
+def test_the_texts_of_attrition_fill_their_boxes_and_no_more(figures: dict[str, Figure]) -> None:
+    figure = figures["attrition"]
+    with house_style():
+        figure.savefig(io.BytesIO(), format="png")
+        page = figure.axes[0].transData.inverted()
+        criteria = [text for text in figure.findobj(Text) if len(text.get_text()) > 45]
+        spans = [page.transform(text.get_window_extent())[:, 0] for text in criteria]
+    assert len(spans) > 4
+    # Inches from the left: boxes end at 3.2 and 6.7.
+    assert all(right < (3.2 if left < 3 else 6.7) for left, right in spans)
+
+
+def test_index_dates_are_drawn_where_they_are_not_the_persons(tmp_path: Path) -> None:
+    mapping = study_of(models=[])
+    write_results(mapping, tmp_path, sets=20)
+    study = Study.from_mapping(mapping, tmp_path)
+    table = cohort_table(study)
+    with house_style():
+        assert "Index dates" not in [text.strip() for text in words(draw_cohort(study, table))]
+        table.loc[table["characteristic"] == "Index dates", "controls"] = "81"
+        assert "Index dates" in [text.strip() for text in words(draw_cohort(study, table))]
+
+
 def test_love_plot_shows_absolute_differences(figures: dict[str, Figure]) -> None:
     figure = figures["love"]
     before, after = (
@@ -559,3 +681,73 @@ def test_the_oracle_is_drawn_and_listed_as_the_ceiling(large: Study) -> None:
     assert listed.loc[["oracle"], "brier"].isna().all()
     real = replace(large, simulated=frozenset())
     assert read_ceilings(real) == []
+
+
+def test_reach_averages_the_folds_logarithms_and_hides_what_few_sequences_reach(
+    large: Study,
+) -> None:
+    """Fold 0 falls by 0.8 a step and fold 3 by 0.8^4: their geometric mean falls by 0.8^2.5."""
+    reaches = {reach.model: reach for reach in read_reach(large)[:3]}
+    assert list(reaches) == ["rnn", "lstm", "gru"]
+    trained = next(curve for curve in reaches["gru"].curves if curve.state == "trained")
+    # 60 - 5 d sequences have a step at the distance d: 10 of them at d = 10.
+    np.testing.assert_allclose(trained.median, 0.8 ** (2.5 * np.arange(11)))
+    np.testing.assert_allclose(trained.high, 2 * trained.median)
+    assert [(c.state, c.quantity) for c in reaches["lstm"].curves] == [
+        ("fresh", "h"),
+        ("fresh", "c"),
+        ("trained", "h"),
+        ("trained", "c"),
+    ]
+    # 0.5 + fold when fresh, 1 more when trained.
+    assert reaches["rnn"].radii == {"fresh": {"state": 2.0}, "trained": {"state": 3.0}}
+
+
+def test_reach_table_by_hand(large: Study) -> None:
+    one_fold = replace(large, folds=(0,))
+    table = reach_table(one_fold, read_reach(one_fold)).set_index(["model", "state", "quantity"])
+    lstm = table.loc[[("lstm", "trained", "c")]].iloc[0]
+    # 0.9^6 = 0.53, 0.9^7 = 0.48; 0.9^10 = 0.35 is the last that 10 sequences reach.
+    assert (lstm["below_half"], lstm["below_tenth"]) == ("7", "> 10")
+    assert (lstm["at_1"], lstm["at_20"]) == ("0.9 [0.45, 1.8]", "")
+    assert lstm["spectral_radius"] == "input 1.50; forget 1.50; cell 1.50; output 1.50"
+    hidden = replace(one_fold, minimum_cell=61)
+    assert set(reach_table(hidden, read_reach(hidden))["below_half"]) == {""}
+
+
+def test_reach_figure_draws_what_was_measured(large: Study, figures: dict[str, Figure]) -> None:
+    fresh, trained, radii = figures["reach"].axes[:3]
+    assert [len(axes.lines) for axes in (fresh, trained)] == [4, 4]  # h of three, c of the LSTM
+    assert fresh.get_ylim() == trained.get_ylim()
+    gru = next(line for line in trained.lines if line.get_label() == "gru")
+    np.testing.assert_allclose(np.asarray(gru.get_ydata()), 0.8 ** (2.5 * np.arange(11)))
+    assert [text.get_text() for text in radii.get_yticklabels()] == [
+        *("state", "input", "forget", "cell", "output", "reset", "update", "new"),
+    ]
+    assert {"10⁰", "Before training", "Trained"} <= set(words(figures["reach"]))
+    hidden = replace(large, minimum_cell=61)
+    with house_style():
+        empty = draw_reach(hidden, read_reach(hidden))
+    assert words(empty).count("not drawn: too few sequences") == 2 * 4
+
+
+def test_a_study_without_forward_networks_says_so(large: Study) -> None:
+    study = replace(large, models=("logistic", "bigru"), forward=())
+    with house_style():
+        figure = draw_reach(study, read_reach(study))
+    assert "no recurrent network that reads forwards alone was run" in words(figure)
+
+
+@pytest.mark.parametrize("folds", [(0,), (0, 3)])
+def test_a_fold_without_sequences_leaves_nothing_to_draw(
+    tmp_path: Path, folds: tuple[int, ...]
+) -> None:
+    mapping = study_of(models=["lstm"], folds=list(folds))
+    write_results(mapping, tmp_path, sets=70)
+    study = Study.from_mapping(mapping, tmp_path)
+    path = study.evaluation_folder(study.settings[0], "lstm", 0) / "reach.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    assert all(len(curve.median) == 0 for curve in read_reach(study)[0].curves)
+    with house_style():
+        figure = draw_reach(study, read_reach(study))
+    assert words(figure).count("not drawn: too few sequences") == 2

@@ -11,7 +11,7 @@ STAGES = {
     "cohort": ["build_cohort"],
     "encode": ["encode_visits"],
     "train": ["train_model", "train_baseline"],
-    "evaluate": ["evaluate_model"],
+    "evaluate": ["evaluate_model", "score_oracle", "measure_reach"],
     "figures": ["draw_figures"],
 }
 

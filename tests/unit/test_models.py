@@ -10,15 +10,22 @@ from hypothesis import given, settings
 from visitseq.encode.sequences import Sequences
 from visitseq.models.batches import collate
 from visitseq.models.recurrent import RecurrentClassifier, build_classifier
+from visitseq.models.reference import cells, from_torch
 
 SECTION = {
     "kind": "recurrent",
     "cell": "gru",
+    "nonlinearity": "tanh",
+    "reset": "after",
+    "bidirectional": False,
     "embedding": 5,
+    "embed": "sum",
     "hidden": 4,
     "layers": 1,
     "dropout": 0.5,
     "duration": True,
+    "initialisation": "uniform",
+    "precision": "float32",
 }
 KNOWN = np.array([0, 2, 3, 5], dtype=np.int32)
 
@@ -58,7 +65,7 @@ def slow_logit(
     """The logit of one row, from dense one-hot vectors, visit after visit."""
     weights = {name: value.numpy().astype(float) for name, value in model.state_dict().items()}
     layers = model.recur.num_layers
-    states = [np.zeros(model.hidden)] * layers
+    states = [np.zeros(model.width)] * layers
     for codes, to_index in zip(visits, days, strict=True):
         one_hot = np.array([float(code in codes) for code in KNOWN])
         x = one_hot @ weights["embed.weight"]
@@ -81,6 +88,85 @@ def test_network_equals_the_equations_on_dense_one_hot_vectors(
     slow = [slow_logit(model, row, own) for row, own in zip(cohort, days, strict=True)]
     fast = logits_of(model, sequences, list(range(len(cohort))))
     np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-5)
+
+
+def reference_logit(
+    model: RecurrentClassifier, cell: str, visits: list[list[int]], days: npt.NDArray[np.float32]
+) -> float:
+    """The logit of one row by the reference networks, in one direction or both."""
+    weights = {name: value.numpy().astype(float) for name, value in model.state_dict().items()}
+    one_hot = np.array([[float(code in codes) for code in KNOWN] for codes in visits])
+    x = one_hot.reshape(-1, len(KNOWN)) @ weights["embed.weight"]
+    if model.squash is not None:
+        x = np.tanh(x + weights["squash"])
+    x = np.column_stack([x, np.log(days.astype(float) + 1)])
+    recur = {name.removeprefix("recur."): v for name, v in weights.items() if "recur" in name}
+    ends = []
+    for direction, end in zip((1, -1), ("l0", "l0_reverse"), strict=True):
+        if f"weight_ih_{end}" in recur:
+            made = getattr(from_torch, cell)(recur, end)
+            ends.append(cells.forward(made, x[::direction], cells.initial_state(made)).h[-1])
+    return float((weights["head.weight"] @ np.concatenate(ends) + weights["head.bias"])[0])
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("embed", ["sum", "tanh"])
+@given(cohorts)
+@settings(deadline=None, max_examples=20)
+def test_every_cell_and_direction_is_the_reference_s(
+    embed: str, bidirectional: bool, cell: str, cohort: list[list[list[int]]]
+) -> None:
+    """The state used is the last real one of each direction; without visits the initial one."""
+    sequences = in_memory(cohort)
+    model = network(cell=cell, bidirectional=bidirectional, embed=embed)
+    if model.squash is not None:
+        torch.nn.init.normal_(model.squash)
+    days = np.split(sequences.days_to_index, sequences.visit_offsets[1:-1])
+    slow = [reference_logit(model, cell, *row) for row in zip(cohort, days, strict=True)]
+    fast = logits_of(model, sequences, list(range(len(cohort))))
+    np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-5)
+
+
+def test_the_state_at_a_visit_is_that_of_the_visits_so_far() -> None:
+    sequences = in_memory([[[0], [1, 2], [3]], [[2, 5]]])
+    model = network(duration=False)
+    both = np.array([0, 1])
+    with torch.no_grad():
+        states = model.visit_states(collate(sequences, both, KNOWN))
+        ends = model.last_states(collate(sequences, both, KNOWN))
+        sooner = model.last_states(collate(in_memory([[[0], [1, 2]], [[0]]]), both, KNOWN))
+    # Step by step: the first visits of both rows, then the second and the third of row 0.
+    torch.testing.assert_close(states[[3, 1]], ends)
+    torch.testing.assert_close(states[[2, 0]], sooner)
+    assert model.visit_states(collate(sequences, both[:0], KNOWN)).shape == (0, 4)
+
+
+def test_a_bidirectional_network_does_not_predict_at_every_visit() -> None:
+    batch = collate(in_memory([[[0]]]), np.array([0]), KNOWN)
+    with pytest.raises(ValueError, match="has read the visits that come after"):
+        network(bidirectional=True).visit_states(batch)
+
+
+def test_orthonormal_weights() -> None:
+    model = network(initialisation="orthonormal", hidden=6, cell="lstm", bidirectional=True)
+    weights = model.state_dict()
+    blocks = [weights["embed.weight"].numpy()]
+    for name, value in weights.items():
+        if name.startswith("recur.weight"):
+            blocks += list(value.numpy().reshape(4, 6, -1))
+        if name.startswith("recur.bias"):
+            assert not value.any()
+    assert len(blocks) == 1 + 4 * 4
+    for block in blocks:
+        wide = block if block.shape[0] <= block.shape[1] else block.T
+        np.testing.assert_allclose(wide @ wide.T, np.eye(len(wide)), atol=1e-5)
+
+
+def test_the_options_of_a_cell_reach_it() -> None:
+    assert network(cell="rnn", nonlinearity="relu").recur.nonlinearity == "relu"
+    assert network(reset="before").recur.reset_after is False
+    assert network(precision="bf16", cell="lstm").recur.precision == "bf16"
 
 
 @given(cohorts)

@@ -16,10 +16,11 @@ from scipy import stats
 
 from visitseq.simulate.attendance import Stops
 from visitseq.simulate.controls import EFFECTS, FILLERS, FIRST, LOG_HAZARD, SECOND
-from visitseq.simulate.future import expected_hazard, known_past
-from visitseq.simulate.hazard import Float32
+from visitseq.simulate.future import SPLIT, Record, expected_hazard, known_past, possible_signs
+from visitseq.simulate.hazard import AGE_EDGES, Float32, edges_around
 from visitseq.simulate.healthy import simulate_healthy
 from visitseq.simulate.heart_failure import (
+    ABSENT,
     COUNTS,
     FEMALE,
     GROWTH,
@@ -35,6 +36,7 @@ from visitseq.simulate.heart_failure import (
 )
 from visitseq.simulate.parameters import (
     BLOCK,
+    DEATH,
     FIRST_DAY,
     NEVER,
     PRESETS,
@@ -44,10 +46,10 @@ from visitseq.simulate.parameters import (
     TICKS,
     ZIPF,
 )
-from visitseq.simulate.persons import Persons
+from visitseq.simulate.persons import Persons, survival
 from visitseq.simulate.recording import choose, popular_ranks
 from visitseq.simulate.setting import Setting, Streams
-from visitseq.simulate.signs import with_offspring
+from visitseq.simulate.signs import sign_rate, with_offspring
 from visitseq.simulate.site import simulate_block, simulate_site
 from visitseq.simulate.therapy import draw_courses
 from visitseq.simulate.ticks import TICK_START, draw_days, in_force_from, tick_of
@@ -167,6 +169,21 @@ def test_counts_alone_do_not_see_order(order: list[int]) -> None:
     assert first == pytest.approx(second, abs=1e-6)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_order_alone_does_not_see_counts(data: st.DataObject) -> None:
+    """At 1 the dial depends on the last tick of each code: how often it stood before is nothing."""
+    hits = np.zeros((len(HAZARD_CODES), 2, 40), dtype=np.int16)
+    for code in range(len(HAZARD_CODES)):
+        last = data.draw(st.integers(-1, 38))
+        if last >= 0:
+            hits[code, :, last] = 1
+            hits[code, 1, : last + 1] += data.draw(st.integers(0, 3))
+    first, second = history_effect(hits, 1.0)[:, 39]
+    assert first == second
+    assert hits[:, 0].sum() <= hits[:, 1].sum()
+
+
 def persons_of(size: int, entry: int) -> Persons:
     setting = Setting.from_configuration(site_section("primary_care"))
     persons = simulate_healthy(setting, 10, Streams.of_block(3, 0)).persons
@@ -278,8 +295,10 @@ def test_expected_hazard_agrees_with_what_happened() -> None:
         rows = np.flatnonzero(known & (history.diagnosis >= day))
         at = np.full(len(rows), day)
         person = number * BLOCK + rows + 1
-        expected, error = expected_hazard(section, person, at - 183, at, draws=4, seed=1)
-        assert (error >= 0).all()
+        draws = np.full(len(rows), 2)
+        result = expected_hazard(section, person, at - 183, at, draws=draws, seed=1)
+        expected = result.value
+        assert (result.error >= 0).all()
         blocks.append(
             [expected, *np.exp(history.log_hazard[rows][:, tick_of(at[:2] - [0, 183])]).T]
         )
@@ -301,22 +320,117 @@ def test_no_gap_needs_no_simulation() -> None:
     day = TICK_START[100]
     rows = np.flatnonzero((history.persons.entry < day) & (history.diagnosis > day))[:200]
     at = np.full(len(rows), day)
-    hazard, error = expected_hazard(section, rows + 1, at, at, draws=2, seed=1)
-    np.testing.assert_allclose(np.log(hazard), history.log_hazard[rows, 100], atol=1e-4)
-    np.testing.assert_allclose(error, 0, atol=1e-9)
+    draws = np.arange(len(rows)) % 3 + 1
+    result = expected_hazard(section, rows + 1, at, at, draws=draws, seed=1)
+    np.testing.assert_allclose(np.log(result.value), history.log_hazard[rows, 100], atol=1e-4)
+    np.testing.assert_allclose(result.error[draws > 1], 0, atol=1e-7)
+    assert np.isnan(result.error[draws == 1]).all()
 
 
-def test_the_past_holds_nothing_from_its_end_on() -> None:
+def test_the_past_is_what_was_written_down_before_its_end() -> None:
+    """Counts, last ticks and recent signs by plain loops over the record before a day."""
     setting = Setting.from_configuration(site_section("primary_care"))
     healthy = simulate_healthy(setting, BLOCK, Streams.of_block(3, 0))
-    until = FIRST_DAY + np.array([900, 1500, 1500])
-    rows = np.array([5, 9, 5])
-    past = known_past(healthy, rows, until, setting)
-    for stops in (past.signs, past.noted):
-        assert (stops.day < until[stops.person]).all()
-    mine = healthy.stops.person == 5
-    assert past.seen[2] >= past.seen[0]
-    assert past.seen[2] <= (mine & (healthy.stops.day < until[2])).sum() + 5
+    record = Record.of(healthy, setting)
+    rows, until = np.array([5, 9, 5, 77]), FIRST_DAY + np.array([900, 1500, 1500, 1503])
+    day = until + np.array([100, 183, 0, 20])
+    past = known_past(record, rows, until, day)
+    begins = tick_of(until)
+    for row, person in enumerate(rows):
+        mine = (record.noted.person == person) & (record.noted.day < until[row])
+        tick = tick_of(record.noted.day[mine]) - begins[row]
+        for code in range(len(HAZARD_CODES)):
+            hits = tick[record.code[mine] == code]
+            for k in range(past.ticks):
+                within = hits[(hits < k) & (hits >= k - WINDOW_TICKS)]
+                assert past.counts[code, row, k] == len(within)
+                assert past.last[code, row, k] == max(within, default=ABSENT)
+        signs = record.signs.day[(record.signs.person == person) & (record.signs.day < until[row])]
+        stirred = sum(
+            SIGNS.offspring * np.exp(-(until[row] - 1 - day) / SIGNS.delay_days) for day in signs
+        )
+        assert past.stirred[row] == pytest.approx(stirred)
+        for k in range(past.ticks):
+            ticks = tick_of(signs) - begins[row]
+            assert past.recent[row, k] == any((ticks < k) & (ticks >= k - RECENT_TICKS))
+    assert past.ticks == max(tick_of(day) - begins) + 1
+    assert (past.until - FIRST_DAY == (until - FIRST_DAY) % TICK_DAYS).all()
+    assert (past.day - past.until == day - until).all()
+    mine = (healthy.background.person == 9) & (healthy.background.day < until[1])
+    assert past.seen[1] == mine.sum() > 0
+
+
+def plain_signs(
+    rate: float, past_day: int, until: int, end: int, rng: np.random.Generator
+) -> list[int]:
+    """Signs from ``until`` to before ``end``, one by one: a Hawkes process with one sign so far."""
+    days = list(until + rng.integers(0, end - until, rng.poisson(rate * (end - until) / 365.25)))
+    waiting = [past_day, *days]
+    while waiting:
+        parent = waiting.pop()
+        for _ in range(rng.poisson(SIGNS.offspring)):
+            day = parent + int(np.ceil(rng.exponential(SIGNS.delay_days)))
+            if until <= day < end:
+                days.append(day)
+            if day < end and day >= until:
+                waiting.append(day)
+    return days
+
+
+def test_split_futures_have_the_signs_of_the_process() -> None:
+    """Weighted by the chance of any sign, they are a plain Hawkes process, one sign at a time."""
+    setting = Setting.from_configuration(site_section("primary_care"))
+    healthy = simulate_healthy(setting, BLOCK, Streams.of_block(3, 0))
+    nothing = Stops(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
+    until, day = FIRST_DAY + 1405, FIRST_DAY + 1600
+    seen = Stops(*(np.array([value]) for value in (0, until - 20, 0)))
+    record = dataclasses.replace(Record.of(healthy, setting), signs=seen, background=nothing)
+    past = known_past(record, np.array([0]), np.array([until]), np.array([day]))
+    never = {name: np.full(1, NEVER) for name in past.persons.onset}
+    persons = dataclasses.replace(past.persons, onset=never)
+    size, rng = 20_000, generator()
+    chance, stops = possible_signs(
+        past, np.zeros(size, int), persons.take(np.zeros(size, int)), rng
+    )
+    first, end = int(past.until[0]), int(TICK_START[tick_of(past.day)[0]])
+    assert stops.person.min() == size  # none in the futures without
+    count = np.bincount(stops.person - size, minlength=SPLIT * size)
+    assert count.min() == 1
+    rate = float(sign_rate(persons, past.ticks)[0].mean())  # nearly constant in half a year
+    plain = [plain_signs(rate, first - 20, first, end, rng) for _ in range(size)]
+    number = np.array([len(days) for days in plain])
+    some = (number > 0).mean()
+    assert abs(chance[0] - some) < 4 * (some * (1 - some) / size) ** 0.5
+    one = number[number > 0]
+    assert abs(count.mean() - one.mean()) < 4 * one.std() * (2 / len(one)) ** 0.5
+    drawn, told = stops.day[::40], np.array([day for days in plain for day in days])[::40]
+    assert stats.ks_2samp(drawn, told).pvalue > 1e-3
+    assert first <= stops.day.min() <= stops.day.max() < end
+
+
+def test_a_hazard_over_time_adds_up() -> None:
+    """The chance of living on by a sum over days, birthdays and onset between them."""
+    persons = persons_of(1, FIRST_DAY)
+    birth = FIRST_DAY - int(61.6 * 365.25)
+    onset = {name: np.full(1, NEVER) for name in persons.onset}
+    onset["ckd"] = np.array([FIRST_DAY + 50])
+    persons = dataclasses.replace(persons, birth=np.array([birth]), onset=onset)
+    since, until = FIRST_DAY + 10, FIRST_DAY + 700
+    total = 0.0
+    for day in range(since, until):
+        age = int((day - birth) / 365.25)
+        birthday = birth + 365.25 * age
+        log_rate = np.log(DEATH.rate) + DEATH.growth * (age - 60) / 10
+        log_rate += DEATH.female * persons.female[0]
+        log_rate += DEATH.causes["ckd"] * (birthday >= FIRST_DAY + 50)
+        total += np.exp(log_rate) / 365.25
+    start, end = np.array([since]), np.array([until])
+    edges = edges_around(persons.birth, start, end)
+    assert edges.shape[1] < 6
+    found = survival(persons, start, end, edges)
+    assert found[0] == pytest.approx(np.exp(-total), rel=1e-3)
+    whole = survival(persons, start, end, AGE_EDGES)
+    np.testing.assert_allclose(found, whole, rtol=1e-12)
 
 
 # Presets that test a model.
@@ -399,10 +513,14 @@ def test_no_signal_selects_nobody_and_tells_nothing(tmp_path: Path) -> None:
     assert stats.mannwhitneyu(visits[case == 1], visits[case == 0]).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("preset", ["primary_care", "intensive_care", "counts_only"])
-def test_threads_and_cuts_change_nothing(tmp_path: Path, preset: str) -> None:
-    simulate_site(site_section(preset, 2300), tmp_path / "one", threads=1)
-    simulate_site(site_section(preset, 2300), tmp_path / "two", threads=2)
+@pytest.mark.parametrize(
+    ("preset", "messy"),
+    [("primary_care", True), ("intensive_care", False), ("counts_only", False)],
+)
+def test_threads_and_cuts_change_nothing(tmp_path: Path, preset: str, messy: bool) -> None:
+    section = site_section(preset, 2300, messy=messy)
+    simulate_site(section, tmp_path / "one", threads=1)
+    simulate_site(section, tmp_path / "two", threads=2)
     files = sorted((tmp_path / "one").rglob("*.parquet"))
     assert len(files) == 13
     for path in files:

@@ -3,7 +3,6 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,60 +10,33 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from arrow_visits import Row, in_memory, write_visits, write_vocabulary
+from arrow_visits import Row, in_memory
 from safetensors.numpy import load_file
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skops.io.exceptions import UntrustedTypesFoundException
+from small_training import (
+    CODES,
+    ENCODING,
+    FOLD,
+    GRU,
+    LOGISTIC,
+    PARTS,
+    card_of,
+    cohort,
+    inputs,
+    train,
+)
 
 from visitseq.encode.sequences import Sequences, read_sequences
 from visitseq.errors import UserError
 from visitseq.models.recurrent import build_classifier
-from visitseq.train.baseline import train_baseline
 from visitseq.train.losses import log_loss
-from visitseq.train.network import train_model
 from visitseq.train.scoring import score_logits
 from visitseq.train.shuffled_batches import shuffled_batches
 from visitseq.train.skops_archive import load_archive, save_archive
 from visitseq.train.trained import load_model
-
-CODES, PARTS, FOLD = 8, 7, 2  # fold 2 tests on part 2 and validates on part 3
-ENCODING = {
-    "vocabulary": "codes",
-    "sequence": "visit",
-    "min_count": 2,
-    "vectors": "none",
-    "domains": ["condition"],
-}
-GRU = {
-    "kind": "recurrent",
-    "cell": "gru",
-    "embedding": 8,
-    "hidden": 8,
-    "layers": 1,
-    "dropout": 0.2,
-    "duration": True,
-    "learning_rate": 0.01,
-    "l2": 0.001,
-    "batch": 32,
-    "epochs": 5,
-    "patience": 5,
-}
-LOGISTIC = {"kind": "logistic", "inverse_penalty": 0.1}
-
-
-def cohort(n: int = 210, seed: int = 0) -> list[Row]:
-    """Random visits; code 0 raises the risk. Every seventh row has no visit."""
-    draw = np.random.default_rng(seed)
-    rows = []
-    for subject in range(n):
-        lengths = draw.integers(0, 4, size=0 if subject % 7 == 0 else draw.integers(1, 6))
-        visits = [sorted(draw.choice(CODES, size=k, replace=False).tolist()) for k in lengths]
-        risk = 0.8 if any(0 in visit for visit in visits) else 0.2
-        part = int(draw.integers(PARTS))
-        rows.append(Row(visits, bool(draw.random() < risk), part, subject_id=subject))
-    return rows
 
 
 def order_only(n: int = 420) -> list[Row]:
@@ -78,33 +50,6 @@ def order_only(n: int = 420) -> list[Row]:
         visits[early], visits[late] = ([0], [1]) if label else ([1], [0])
         rows.append(Row(visits, label, subject % PARTS, subject_id=subject))
     return rows
-
-
-def inputs(rows: Sequence[Row], folder: Path) -> dict[str, Path]:
-    return {
-        "visits": write_visits(rows, folder / "visits.arrow"),
-        "vocabulary": write_vocabulary(rows, CODES, PARTS, folder / "vocabulary.parquet"),
-    }
-
-
-def train(rows: Sequence[Row], folder: Path, model: dict[str, Any], seed: int = 0) -> Path:
-    """Train on ``rows``; return the model's folder."""
-    run = train_baseline if model["kind"] == "logistic" else train_model
-    run(
-        **inputs(rows, folder),
-        model=model,
-        encoding=ENCODING,
-        fold=FOLD,
-        parts=PARTS,
-        seed=seed,
-        folder=folder / "model",
-    )
-    return folder / "model"
-
-
-def card_of(folder: Path) -> dict[str, Any]:
-    card: dict[str, Any] = json.loads((folder / "model.json").read_text())
-    return card
 
 
 def part_of(folder: Path, part: int) -> Sequences:
@@ -201,7 +146,7 @@ def test_a_bar_is_shown_on_a_terminal_alone(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     train(cohort(), tmp_path, GRU)
-    assert ("epoch 1: " in capsys.readouterr().err) == terminal
+    assert ("epoch 1/5: " in capsys.readouterr().err) == terminal
 
 
 def test_logistic_equals_a_fit_on_dense_counts(tmp_path: Path) -> None:

@@ -29,13 +29,14 @@ from sklearn import metrics
 
 from visitseq.encode.sequences import read_sequences
 from visitseq.errors import UserError
-from visitseq.models.encoder_decoder import build_encoder_decoder
+from visitseq.models.encoder_decoder import build_encoder_decoder, classifier_section
 from visitseq.models.forecast_batches import collate_forecast
 from visitseq.models.recurrent import build_classifier
 from visitseq.train import pretrained
-from visitseq.train.fit_decoder import random_ends
+from visitseq.train.checkpoint import Checkpoint
 from visitseq.train.forecast import load_forecaster
 from visitseq.train.forecast_data import read_forecast_data
+from visitseq.train.forecasting import random_ends
 from visitseq.train.losses import Losses
 from visitseq.train.pretraining import pretrain, start_from
 from visitseq.train.trained import load_model
@@ -119,7 +120,7 @@ def test_the_test_part_teaches_nothing(tmp_path: Path) -> None:
 
 
 def test_the_encoder_starts_the_classifier_and_the_head_is_fresh() -> None:
-    classifier = build_classifier({**SEQ2SEQ, "layers": 1}, CODES)
+    classifier = build_classifier(classifier_section(SEQ2SEQ), CODES)
     head = classifier.head.weight.clone()
     network = build_encoder_decoder(SEQ2SEQ, CODES, CODES)
     start_from(classifier, network)
@@ -128,7 +129,7 @@ def test_the_encoder_starts_the_classifier_and_the_head_is_fresh() -> None:
         assert torch.equal(weights[name], weight), name
     assert torch.equal(classifier.head.weight, head)
     with pytest.raises(ValueError, match="weights"):
-        start_from(build_classifier({**SEQ2SEQ, "layers": 2}, CODES), network)
+        start_from(build_classifier({**classifier_section(SEQ2SEQ), "layers": 2}, CODES), network)
 
 
 def test_training_goes_on_from_the_pretrained_weights(
@@ -210,12 +211,11 @@ def test_a_reloaded_forecaster_has_the_validation_loss_that_was_written(
     card, history = card_of(folder), pd.read_csv(folder / "history.csv")
     forecaster = load_forecaster(folder)
     data = read_forecast_data(forecast_files(rows, tmp_path), AHEAD, 1, FOLD, PARTS).trajectories
-    total, visits = 0.0, 0
+    total, rows_seen = 0.0, 0
     for row in data.visits.rows_of_parts([FOLD + 1]):  # one at a time
         batch = collate_forecast(data, np.array([row]), data.visits.visit_offsets[[row + 1]])
-        losses = forecaster.network.losses(batch)
-        total, visits = total + losses.sum().item(), visits + len(losses)
-    assert card["validation"]["loss"] == pytest.approx(total / visits, rel=1e-5)
+        total, rows_seen = total + forecaster.network.losses(batch).item(), rows_seen + 1
+    assert card["validation"]["loss"] == pytest.approx(total / rows_seen, rel=1e-5)
     best = int(history["validation_loss"].argmin()) + 1
     assert card["early_stopping"]["chosen_epoch"] == best
     assert history.loc[best - 1, "validation_loss"] == card["validation"]["loss"]
@@ -227,8 +227,8 @@ def test_every_cut_of_a_row_is_learned_from_and_none_beyond(tmp_path: Path) -> N
     """Row 0 can be cut before its fourth … seventh visit, row 1 in one place."""
     rows = [Row([[0]] * 7, None, 0), Row([[0]] * 4, None, 1)]
     data = read_forecast_data(forecast_files(rows, tmp_path), AHEAD, 1, FOLD, PARTS).trajectories
-    generator = np.random.default_rng(0)
-    ends = [random_ends(data, np.array([0, 1]), generator).tolist() for _ in range(200)]
+    torch.manual_seed(0)
+    ends = [random_ends(data, np.array([0, 1])).tolist() for _ in range(200)]
     assert {end for end, _ in ends} == {4, 5, 6, 7}
     assert {end for _, end in ends} == {11}
     batch = collate_forecast(data, np.array([0, 1]), np.array([5, 11]))
@@ -294,3 +294,35 @@ def test_the_callers_random_state_is_left_alone(tmp_path: Path) -> None:
     load_forecaster(train_on(chains(), tmp_path / "forecast", epochs=1))
     load_model(train(chains(), tmp_path / "onset", epochs=1))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("run", [train, train_on], ids=["pretrained", "forecast"])
+@pytest.mark.parametrize("killed_after", [1, 2, 4])
+def test_a_killed_training_goes_on_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Any, killed_after: int
+) -> None:
+    """Of the pre-trained start, the first three epochs are pre-training."""
+    whole = run(chains(), tmp_path / "whole")
+    save, saved = Checkpoint.save, []
+
+    def killed(self: Checkpoint, *arguments: Any) -> None:
+        save(self, *arguments)
+        saved.append(1)
+        if len(saved) == killed_after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Checkpoint, "save", killed)
+        run(chains(), tmp_path / "killed")
+    assert not (tmp_path / "killed/model/model.json").exists()
+    again = run(chains(), tmp_path / "killed")
+    assert {path.name for path in again.iterdir()} == {path.name for path in whole.iterdir()}
+    assert_same_bytes(whole, again, ["model.safetensors", "model.json", "history.csv"])
+
+
+def test_a_bidirectional_lstm_starts_from_its_encoder_too(tmp_path: Path) -> None:
+    folder = train(chains(), tmp_path, cell="lstm", bidirectional=True, attention="dot")
+    sequences = read_sequences(tmp_path / "visits.arrow")
+    validation = sequences.take(sequences.rows_of_parts([FOLD + 1]))
+    loss = metrics.log_loss(validation.label, load_model(folder).score(validation))
+    assert card_of(folder)["validation"]["loss"] == pytest.approx(loss, rel=1e-6)

@@ -44,9 +44,21 @@ def without_person(folder: Path) -> dict[str, Any]:
 
 
 BEFORE: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
-    "missing path": (nowhere, "Site mine: path .* does not exist"),
+    "missing path": (nowhere, r"Site mine: path /\S*/nowhere does not exist\. Set"),
+    "missing relative path": (
+        lambda _: study_of(Path("nowhere")),
+        r"Site mine: path nowhere does not exist \(/\S*/run/nowhere\)\. Set",
+    ),
     "no person": (without_person, "Site mine: .* has no table person"),
     "unknown key": (lambda _: {"run": {"fold": [0]}}, "run: unknown key fold"),
+    "unknown preset": (
+        lambda _: {"sites": {"lakeview": {"preset": "primary"}}},
+        r"sites/lakeview/preset: 'primary' is not one of .*\. Did you mean primary_care\?",
+    ),
+    "no dial": (
+        lambda _: {"sites": {"lakeview": {"preset": "order_only", "order_effect": 1}}},
+        "sites/lakeview: order_effect works in primary_care and intensive_care only",
+    ),
     "undefined model": (lambda _: {"run": {"models": ["lstm"]}}, "run/models: lstm is not defined"),
     "age upside down": (
         lambda _: {"cohorts": {"heart_failure": {"age": [85, 40]}}},

@@ -24,6 +24,7 @@ def test_the_default_study(workflow: Workflow) -> None:
         "train_baseline": 2,
         "score_oracle": 2,
         "evaluate_model": 4,
+        "measure_reach": 2,
         "draw_figures": 1,
     }
 

@@ -98,7 +98,12 @@ def test_one_core_gives_the_same_bytes(study: Workflow, tmp_path: Path) -> None:
 def test_an_edit_of_one_model_reruns_its_jobs_alone(study: Workflow) -> None:
     with edited(study.project / "config.yaml", "learning_rate: 0.001", "learning_rate: 0.002"):
         planned = study.planned("--configfile", TINY)
-    assert planned == {"train_model": 4, "evaluate_model": 4, "draw_figures": 1}
+    assert planned == {
+        "train_model": 4,
+        "evaluate_model": 4,
+        "measure_reach": 4,
+        "draw_figures": 1,
+    }
 
 
 def test_an_edit_of_the_library_reruns_the_stages_that_use_it(study: Workflow) -> None:
@@ -136,12 +141,19 @@ def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
     done = study.snakemake("--configfile", TINY, "--report", report)
     assert done.returncode == 0, done.stdout + done.stderr
     html = report.read_text("utf-8")
-    for name in ("fig_roc", "fig_calibration", "fig_attrition", "fig_love", "fig_cohort"):
+    for name in (
+        "fig_roc",
+        "fig_calibration",
+        "fig_attrition",
+        "fig_love",
+        "fig_cohort",
+        "fig_reach",
+    ):
         assert name in html
     assert "synthetic" in html
 
 
-@pytest.mark.parametrize("figure", ["roc", "calibration", "attrition", "love", "cohort"])
+@pytest.mark.parametrize("figure", ["roc", "calibration", "attrition", "love", "cohort", "reach"])
 def test_synthetic_records_are_labelled(study: Workflow, figure: str) -> None:
     svg = (study.directory / f"results/7_figures/fig_{figure}.svg").read_text("utf-8")
     assert "synthetic records" in svg

@@ -3,6 +3,7 @@
 #   score_oracle        simulated sites: the truth's hazards on a task's rows -> oracle
 #   evaluate_model      scores, threshold, bootstrap -> predictions, validation, metrics
 #   evaluate_forecast   the likeliest labels of the visits ahead -> the same files
+#   measure_reach       recurrent networks: the gradient at every state by distance from the end -> reach
 
 
 rule score_oracle:
@@ -92,6 +93,31 @@ rule evaluate_forecast:
         "../scripts/evaluate_forecast.py"
 
 
+rule measure_reach:
+    input:
+        weights=f"results/4_train/{STUDY}/model.safetensors",
+        model=f"results/4_train/{STUDY}/model.json",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+    output:
+        table=f"results/5_evaluate/{STUDY}/reach.csv",
+        radii=f"results/5_evaluate/{STUDY}/reach.json",
+    log:
+        f"results/logs/measure_reach/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/measure_reach/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
+        model=either(NETWORKS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=fingerprint("evaluate.reach"),
+    script:
+        "../scripts/measure_reach.py"
+
+
 rule evaluate:
     input:
         grid(f"results/5_evaluate/{STUDY}/metrics.json"),
+        reach(),

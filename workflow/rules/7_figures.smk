@@ -13,15 +13,18 @@ rule draw_figures:
         grid(f"results/5_evaluate/{STUDY}/predictions.parquet"),
         grid(f"results/5_evaluate/{STUDY}/metrics.json"),
         oracles(),
+        reach(),
     output:
         shown("roc", "Prediction"),
         shown("calibration", "Prediction"),
         shown("attrition", "Cohort"),
         shown("love", "Cohort"),
         shown("cohort", "Cohort"),
+        shown("reach", "Networks"),
         [shown(name, "Prediction") for name in FORECAST_FIGURES],
         listed("metrics", "Prediction"),
         listed("cohort", "Cohort"),
+        listed("reach", "Networks"),
         expand("results/7_figures/fig_{name}.pdf", name=[*FIGURE_NAMES, *FORECAST_FIGURES]),
         metrics="results/7_figures/metrics.parquet",
     log:

@@ -76,6 +76,8 @@ NETWORKS = of_kind("models", "recurrent")
 SEQ2SEQ = of_kind("models", "seq2seq")
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
+# How far back a network sees can be said of those that read forwards alone.
+FORWARD = [name for name in NETWORKS if not config["models"][name]["bidirectional"]]
 
 if workflow.is_main_process:
     for sentence in left_out(config):
@@ -204,6 +206,12 @@ def oracles():
     return expand("results/5_evaluate/{site}/{task}/oracle.parquet", site=sites, task=tasks)
 
 
+def reach():
+    """How far back each network of the study sees."""
+    forward = [name for name in RUN["models"] if name in FORWARD]
+    return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward)
+
+
 def study():
     """What the figures show: the names that `run` asks for, with what they need to know of them."""
     return {
@@ -227,11 +235,16 @@ def study():
             )
             is None
         ],
+        "forward": [name for name in RUN["models"] if name in FORWARD],
         "folds": RUN["folds"],
         "seed": RUN["seed"],
         "draws": RUN["bootstrap"],
         "minimum_cell": RUN["minimum_cell"],
     }
+
+
+#: What the report calls a figure whose file has a shorter name.
+TITLES = {"roc": "ROC curves", "love": "balance (Love plot)"}
 
 
 def shown(name, category):
@@ -240,7 +253,7 @@ def shown(name, category):
         f"results/7_figures/fig_{name}.svg",
         caption=f"../report/fig_{name}.rst",
         category=category,
-        labels={"figure": name},
+        labels={"figure": TITLES.get(name, name)},
     )
 
 
@@ -254,13 +267,14 @@ def listed(name, category):
     )
 
 
-FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort"]
+FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort", "reach"]
 # Drawn only where the study has a forecast.
 FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []
 FIGURES = [
     "results/7_figures/metrics.parquet",
     "results/7_figures/table_metrics.csv",
     "results/7_figures/table_cohort.csv",
+    "results/7_figures/table_reach.csv",
     *expand(
         "results/7_figures/fig_{name}.{format}",
         name=[*FIGURE_NAMES, *FORECAST_FIGURES],

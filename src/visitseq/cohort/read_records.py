@@ -115,7 +115,8 @@ def _visit_days(
         for column in ("subject_id", "day", "qualifies")
     )
     logger.info(
-        "%d visits, %d of them with a qualifying code; %d open-ended visit ids grouped nothing",
+        "%d visits with an event (those without a visit id by day, overlapping ones joined), %d of "
+        "them with a qualifying code; %d open-ended visit ids grouped nothing",
         len(days),
         qualifies.sum(),
         open_ended,

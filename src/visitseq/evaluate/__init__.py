@@ -7,5 +7,9 @@ from visitseq.lazy import stage_functions
 
 __all__ = ["Estimate", "auroc", "recall_at_k"]
 __getattr__ = stage_functions(
-    __name__, evaluate_model="evaluate", evaluate_forecast="forecast", score_oracle="oracle"
+    __name__,
+    evaluate_model="evaluate",
+    evaluate_forecast="forecast",
+    score_oracle="oracle",
+    measure_reach="reach",
 )

@@ -20,7 +20,7 @@ from visitseq.encode.sequences import Sequences, read_sequences
 from visitseq.errors import UserError
 from visitseq.evaluate.delong import delong_interval, delong_json
 from visitseq.evaluate.metrics import estimate_metrics
-from visitseq.evaluate.oracle_rows import ORACLE_METRICS, estimate_oracle, mean_relative_error
+from visitseq.evaluate.oracle_rows import ORACLE_METRICS, estimate_oracle, simulation_error
 from visitseq.evaluate.predictions import predictions_table
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.evaluate.threshold import Threshold, choose_threshold
@@ -89,9 +89,17 @@ def evaluate_model(
         **(_oracle_json(oracle, draws, seed, fold) if oracle else {}),
     }
     (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    logger.info(
-        "%d rows with %d cases scored; AUROC %s", len(test), content["cases"], content["auroc"]
-    )
+    auroc = _in_words(content["auroc"])
+    logger.info("%d rows with %d cases scored; AUROC %s", len(test), content["cases"], auroc)
+
+
+def _in_words(metric: Mapping[str, Any]) -> str:
+    """Write a metric as "0.734 (0.679 to 0.788)", or why it has no value or no interval."""
+    if metric["value"] is None:
+        return f"undefined ({metric['reason']})"
+    if metric["low"] is None:
+        return f"{metric['value']:.3f} ({metric['reason']})"
+    return f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"
 
 
 def _score(model: TrainedModel, sequences: Sequences, trained: Path) -> npt.NDArray[np.float64]:
@@ -124,7 +132,7 @@ def _oracle_json(oracle: Path, draws: int, seed: int, fold: int) -> dict[str, An
     for name, estimates in estimate_oracle(oracle, draws, seed, fold).items():
         auroc, concordance = (estimates[metric].to_json(WHERE) for metric in ORACLE_METRICS)
         content[name] = {**auroc, "concordance_within_sets": concordance}
-    content["oracle"]["standard_error"] = mean_relative_error(oracle, fold)
+    content["oracle"] |= simulation_error(oracle, fold)
     return content
 
 

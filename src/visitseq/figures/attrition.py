@@ -24,8 +24,8 @@ _LINE = 0.13  # inches of a line of text
 _PADDING = 0.1
 _ARROW = 0.22
 _GAP = 0.2  # between the flows of two sites
-_LEFT, _COLUMN, _BOX = 0.1, WIDTH / 2, 2.8
-_CHARACTERS = 46  # of a line in a box
+_LEFT, _COLUMN, _BOX = 0.1, WIDTH / 2, 3.1
+_CHARACTERS = 56  # of a line in a box
 
 
 def draw_attrition(study: Study) -> Figure:

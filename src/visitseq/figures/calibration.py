@@ -8,8 +8,12 @@ of cases among its rows with the 95% interval from the bootstrap draws of the me
 several folds are averaged by their rank (the lowest with each other, and so on), because
 probabilities of different folds are not pooled.
 
-Below, the distribution of the predictions, as heights relative to the highest bar. Bars of fewer
-persons than the minimum are not drawn.
+A single bin is the mean of all rows: it lies near the diagonal whatever the single predictions are
+worth, and is not drawn.
+
+Below, on the same axis, the density of the predictions relative to the highest bar. Bars of fewer
+rows than the minimum are joined with their neighbours, so that nobody is left out; one that holds
+anybody is drawn high enough to be seen.
 """
 
 import math
@@ -18,13 +22,14 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from visitseq.evaluate.ranking import ratio
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.figures.bands import Band, band_over_folds
 from visitseq.figures.labels import interval_text, mean_of
 from visitseq.figures.model_results import FoldResult, ModelResult
-from visitseq.figures.panels import Panel, model_panels, setting_title
+from visitseq.figures.panels import Panel, model_panels, panel_title
 from visitseq.figures.small_cells import may_show
 from visitseq.figures.study import Study
 from visitseq.figures.style import GREY, Look, look_of
@@ -33,11 +38,24 @@ Floats = npt.NDArray[np.float64]
 
 BINS = 10
 BARS = np.linspace(0, 1, 21)
+SEEN = 0.08  # height of the lowest bar
+ONE_BIN = " " + "(one bin: not drawn)".replace(" ", "\N{NO-BREAK SPACE}")  # on one line
 
 
 def draw_calibration(study: Study, results: list[ModelResult]) -> Figure:
     """Draw the calibration of every model."""
-    return model_panels(study, results, height=4.7, label=_label, draw=_draw_panel)
+    return model_panels(
+        study,
+        results,
+        height=4.3,
+        label=lambda result: _label(result, study.minimum_cell),
+        draw=_draw_panel,
+    )
+
+
+def bin_number(folds: list[FoldResult], minimum: int) -> int:
+    """Into how many bins the rows are cut; every fold has ``minimum`` cases and controls."""
+    return next(n for n in range(BINS, 0, -1) if all(_fills(f.rows, n, minimum) for f in folds))
 
 
 def binned_risk(
@@ -47,7 +65,7 @@ def binned_risk(
 
     Every fold has at least ``minimum`` cases and controls.
     """
-    bins = next(n for n in range(BINS, 0, -1) if all(_fills(f.rows, n, minimum) for f in folds))
+    bins = bin_number(folds, minimum)
     predicted = [_bin_means(f.rows.score, np.ones((1, len(f.rows))), f.rows, bins) for f in folds]
     observed = [_observed(f.rows, np.ones((1, len(f.rows))), bins)[0] for f in folds]
     drawn = [
@@ -58,12 +76,43 @@ def binned_risk(
     return np.mean(np.concatenate(predicted), axis=0), band_over_folds(observed, drawn, groups)
 
 
-def bar_heights(folds: list[FoldResult], minimum: int) -> Floats:
-    """Share of the predictions in each bar, averaged over folds, the highest 1; 0 if too small."""
+def joined_bars(folds: list[FoldResult], minimum: int) -> tuple[Floats, Floats]:
+    """Edges of the bars, and the density of the predictions in each, averaged over the folds.
+
+    Parameters
+    ----------
+    folds
+        Folds with at least ``minimum`` rows together.
+    minimum
+        Smallest number of rows, but 0, in a bar.
+
+    Returns
+    -------
+    edges, heights
+        Shapes (bars + 1,) and (bars,); the highest bar is 1.
+    """
     counts = np.stack([np.histogram(fold.rows.score, BARS)[0] for fold in folds])
-    shown = np.array([may_show(int(count), minimum) for count in counts.sum(axis=0)])
-    shares = np.mean(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), axis=0) * shown
-    return np.asarray(shares / max(shares.max(), np.finfo(np.float64).tiny))
+    starts = _join(counts.sum(axis=0).tolist(), minimum)
+    edges = BARS[[*starts, len(BARS) - 1]]
+    shares = np.add.reduceat(counts / counts.sum(axis=1, keepdims=True), starts, axis=1)
+    density = shares.mean(axis=0) / np.diff(edges)
+    return edges, np.asarray(density / density.max())
+
+
+def _join(counts: list[int], minimum: int) -> list[int]:
+    """First place of each bar, joined from the highest on until it holds 0 or enough."""
+    starts, held = [], 0
+    for place in reversed(range(len(counts))):
+        held += counts[place]
+        if may_show(held, minimum):
+            starts.append(place)
+            held = 0
+    if held:
+        # What is left at the lower end joins as many of the bars above it as it takes.
+        while starts and not may_show(sum(counts[: starts[-1]]), minimum):
+            starts.pop()
+        starts.append(0)
+    return starts[::-1]
 
 
 def _bin_starts(rows: ScoredRows, bins: int) -> npt.NDArray[np.int64]:
@@ -93,33 +142,40 @@ def _bin_means(values: Floats, weights: Floats, rows: ScoredRows, bins: int) -> 
     return ratio(np.add.reduceat(weights * values, starts, axis=1), totals)
 
 
-def _label(result: ModelResult) -> str:
+def _label(result: ModelResult, minimum: int) -> str:
     slope, intercept = (
         interval_text(result.means[metric], digits=2)
         for metric in ("calibration_slope", "calibration_intercept")
     )
-    return f"{result.model}  {slope}; {intercept}"
+    alone = result.smallest_class >= minimum and bin_number(result.folds, minimum) == 1
+    return f"{result.model}  {slope}; {intercept}" + (ONE_BIN if alone else "")
 
 
 def _draw_panel(study: Study, panel: Panel) -> None:
-    axes = panel.axes(0.55, 0.4, 2.8, 2.8)
-    bars = panel.axes(0.55, 3.65, 2.8, 0.4)
+    axes = panel.axes(0.55, 0, 2.8, 2.8)
+    bars = panel.axes(0.55, 3.25, 2.8, 0.4)
     drawn, highest = panel.may_draw(axes, study.minimum_cell), 0.0
     for result, label in zip(panel.results, panel.labels, strict=True):
         look = look_of(study.models, result.model)
         axes.plot([], [], color=look.colour, marker=look.marker, linestyle="", label=label)
         if drawn:
-            binned = binned_risk(result.folds, study.draws, study.seed, study.minimum_cell)
-            _draw_points(axes, look, *binned)
-            _draw_bars(bars, look, bar_heights(result.folds, study.minimum_cell))
-            highest = max(highest, _highest(*binned))
+            highest = max(highest, _draw_model(study, axes, bars, result, look))
     _finish(axes, bars, math.ceil(highest * 10) / 10 or 1)
-    axes.set_title(setting_title(panel.results[0].setting))
-    panel.legend(axes, 0.55, 4.55, "Slope; intercept [95% intervals]" + mean_of(study.folds))
+    axes.set_title(panel_title(study, panel.results[0]))
+    panel.legend(axes, 0.55, 4.15, "Slope; intercept [95% intervals]" + mean_of(study.folds))
 
 
-def _draw_bars(bars: Axes, look: Look, heights: Floats) -> None:
-    bars.stairs(np.where(heights > 0, heights, np.nan), BARS, color=look.colour)
+def _draw_model(study: Study, axes: Axes, bars: Axes, result: ModelResult, look: Look) -> float:
+    """Draw a model's points and bars; return the highest risk that they reach."""
+    edges, heights = joined_bars(result.folds, study.minimum_cell)
+    seen = np.where(heights > 0, np.maximum(heights, SEEN), np.nan)
+    bars.stairs(seen, edges, color=look.colour)
+    highest = float(edges[1:][heights > 0].max())
+    predicted, observed = binned_risk(result.folds, study.draws, study.seed, study.minimum_cell)
+    if len(predicted) > 1:
+        _draw_points(axes, look, predicted, observed)
+        highest = max(highest, float(np.nanmax([*predicted, *observed.value, *observed.high])))
+    return highest
 
 
 def _draw_points(axes: Axes, look: Look, predicted: Floats, observed: Band) -> None:
@@ -128,14 +184,12 @@ def _draw_points(axes: Axes, look: Look, predicted: Floats, observed: Band) -> N
     axes.plot(predicted, observed.value, color=look.colour, linestyle=look.dash, linewidth=0.6)
 
 
-def _highest(predicted: Floats, observed: Band) -> float:
-    """Highest risk that a model's points and intervals reach."""
-    return float(np.nanmax(np.concatenate([predicted, observed.value, observed.high])))
-
-
 def _finish(axes: Axes, bars: Axes, limit: float) -> None:
-    """Give both plots their axes: the points reach up to ``limit``, the bars always to 1."""
+    """Give both plots the same axis of predicted risk, from 0 to ``limit``."""
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (1, 2)))
     axes.set(xlim=(0, limit), ylim=(0, limit), xlabel="Predicted risk", ylabel="Observed risk")
-    bars.set(xlim=(0, 1), ylim=(0, 1.1), yticks=[], xlabel="Distribution of the predicted risk")
+    bars.set(xlim=(0, limit), ylim=(0, 1.1), yticks=[], xlabel="Distribution of the predicted risk")
     bars.spines["left"].set_visible(False)
+    for axis in (axes.xaxis, axes.yaxis, bars.xaxis):
+        # Few and short labels (no 0.025), so that none comes near its neighbour or the page's edge.
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))

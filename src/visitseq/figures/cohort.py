@@ -23,7 +23,7 @@ def draw_cohort(study: Study, table: pd.DataFrame) -> Figure:
     if table.empty:
         return empty_figure(why_nothing(study), synthetic=synthetic)
     blocks = [
-        of_cohort[of_cohort["site"].isin(sites)]
+        _without_repetition(of_cohort[of_cohort["site"].isin(sites)])
         for _, of_cohort in table.groupby("cohort", sort=False)
         for sites in _in_pairs(list(study.synthetic))
     ]
@@ -35,6 +35,14 @@ def draw_cohort(study: Study, table: pd.DataFrame) -> Figure:
         _draw_block(axes, y, block)
         y += _LINE * (_lines(block) + 1)
     return figure
+
+
+def _without_repetition(block: pd.DataFrame) -> pd.DataFrame:
+    """Leave the index dates out where there are everywhere as many as persons."""
+    persons, dates = (block[block["characteristic"] == name] for name in ("Persons", "Index dates"))
+    columns = ["cases", "controls"]
+    same = persons[columns].to_numpy().tolist() == dates[columns].to_numpy().tolist()
+    return block.drop(dates.index) if same else block
 
 
 def _in_pairs(sites: list[str]) -> list[list[str]]:

@@ -16,6 +16,9 @@ from visitseq.figures.forecast_results import read_forecasts
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import Result, metrics_table, readable_metrics
 from visitseq.figures.model_results import read_ceilings, read_results
+from visitseq.figures.reach import draw_reach
+from visitseq.figures.reach_results import read_reach
+from visitseq.figures.reach_table import reach_table
 from visitseq.figures.roc import draw_roc
 from visitseq.figures.study import Study
 from visitseq.figures.style import house_style, save
@@ -33,9 +36,10 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     ----------
     study
         ``sites`` ({name: {"synthetic": bool}}), ``tasks`` ({name: its section}), ``encodings``,
-        ``models`` and ``folds`` in the order of the study; ``forecasts``, each task of kind
-        forecast with an encoding and a model that go with it; ``seed`` and ``draws`` of the
-        bootstrap; ``minimum_cell``, the smallest number of persons that may be shown.
+        ``models``, ``forward`` (those that are recurrent and read forwards alone) and ``folds`` in
+        the order of the study; ``forecasts``, each task of kind forecast with an encoding and a
+        model that go with it; ``seed`` and ``draws`` of the bootstrap;
+        ``minimum_cell``, the smallest number of persons that may be shown.
     results
         Folder of the results of all stages.
     folder
@@ -43,18 +47,20 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     """
     shown = Study.from_mapping(study, results)
     models, persons = read_results(shown), cohort_table(shown)
-    ceilings, forecasts = read_ceilings(shown), read_forecasts(shown)
+    ceilings, forecasts, reaches = read_ceilings(shown), read_forecasts(shown), read_reach(shown)
     results_shown: list[Result] = [*models, *ceilings, *forecasts]
     folder.mkdir(parents=True, exist_ok=True)
     write_parquet(metrics_table(results_shown), folder / "metrics.parquet")
     _write_csv(readable_metrics(shown, results_shown), folder / "table_metrics.csv")
     _write_csv(persons, folder / "table_cohort.csv")
+    _write_csv(reach_table(shown, reaches), folder / "table_reach.csv")
     with house_style():
         save(draw_roc(shown, models, ceilings), folder, "fig_roc")
         save(draw_calibration(shown, models), folder, "fig_calibration")
         save(draw_attrition(shown), folder, "fig_attrition")
         save(draw_love(shown), folder, "fig_love")
         save(draw_cohort(shown, persons), folder, "fig_cohort")
+        save(draw_reach(shown, reaches), folder, "fig_reach")
         if shown.forecasts:
             save(draw_forecast(shown, forecasts), folder, "fig_forecast")
     logger.info("Results of %d models drawn", len(models) + len(forecasts))

@@ -9,7 +9,9 @@ from visitseq.evaluate.estimate import Estimate
 def interval_text(estimate: Estimate, digits: int) -> str:
     """Write ``value [low, high]``, or why there is none."""
     if math.isnan(estimate.value):
-        return f"undefined ({estimate.reason})"
+        # Of several folds the reason begins "undefined in 3 of 7 folds".
+        reason = str(estimate.reason)
+        return reason if reason.startswith("undefined") else f"undefined ({reason})"
     value = f"{estimate.value:z.{digits}f}"
     if math.isnan(estimate.low):
         return f"{value} ({estimate.reason})"

@@ -4,11 +4,13 @@ The absolute standardised mean difference of each variable (Austin, Statistics i
 2009;28:3083), with the line at 0.1 under which a difference is commonly called negligible.
 """
 
+import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from visitseq.figures.panels import why_nothing
 from visitseq.figures.study import Study
@@ -44,15 +46,28 @@ def draw_love(study: Study) -> Figure:
     columns = min(2, len(study.matched_cohorts))
     rows = -(-len(study.matched_cohorts) // columns)
     figure = new_figure(columns * WIDTH / 2, _HEIGHT * rows, synthetic=synthetic)
+    shown = [_shown_differences(study, site, cohort) for site, cohort in study.matched_cohorts]
+    limit = _limit([differences for differences in shown if differences is not None])
     for place, (site, cohort) in enumerate(study.matched_cohorts):
         row, column = divmod(place, columns)
         axes = add_axes(figure, column * WIDTH / 2 + 1.3, row * _HEIGHT + 0.4, 2, 1.3)
         axes.set_title(f"{site}\n{cohort}")
-        if _is_small(study, site, cohort):
+        differences = shown[place]
+        if differences is None:
             say_instead(axes, f"suppressed: fewer than\n{study.minimum_cell} cases or controls")
         else:
-            _draw_panel(axes, _differences(study, site, cohort))
+            _draw_panel(axes, differences, limit)
     return figure
+
+
+def _shown_differences(study: Study, site: str, cohort: str) -> pd.DataFrame | None:
+    """Differences of a cohort, none where it is too small to be shown."""
+    return None if _is_small(study, site, cohort) else _differences(study, site, cohort)
+
+
+def _limit(shown: list[pd.DataFrame]) -> float:
+    """Largest difference of all cohorts: panels share their axis, so that they can be compared."""
+    return float(np.nanmax([NEGLIGIBLE, *(differences.max().max() for differences in shown)]))
 
 
 def _is_small(study: Study, site: str, cohort: str) -> bool:
@@ -69,7 +84,7 @@ def _differences(study: Study, site: str, cohort: str) -> pd.DataFrame:
     return wide.reindex(index=smd["variable"].unique(), columns=["before", "after"]).abs()
 
 
-def _draw_panel(axes: Axes, differences: pd.DataFrame) -> None:
+def _draw_panel(axes: Axes, differences: pd.DataFrame, limit: float) -> None:
     places = range(len(differences))
     axes.axvline(0, color=GREY, linewidth=0.6)
     axes.axvline(NEGLIGIBLE, color=GREY, linewidth=0.6, linestyle="--")
@@ -82,5 +97,7 @@ def _draw_panel(axes: Axes, differences: pd.DataFrame) -> None:
         axes.plot(differences[when], places, marker, color=colour, fillstyle=filled, label=label)
     axes.set_yticks(places, [_VARIABLES.get(name, name) for name in differences.index])
     axes.set_ylim(len(differences) - 0.5, -0.5)
+    axes.set_xlim(-0.05 * limit, 1.05 * limit)
+    axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     axes.set_xlabel("Absolute standardised mean difference")
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.28), ncols=2)

@@ -17,6 +17,7 @@ from visitseq.evaluate.recall import CUTS
 from visitseq.figures.forecast_results import ForecastResult
 from visitseq.figures.labels import interval_text
 from visitseq.figures.model_results import ModelResult
+from visitseq.figures.rows_tested import persons_tested, rows_tested
 from visitseq.figures.study import Study
 from visitseq.tables import METRICS
 
@@ -41,13 +42,22 @@ def readable_metrics(study: Study, results: Sequence[Result]) -> pd.DataFrame:
             **result.setting._asdict(),
             "model": result.model,
             "folds": len(result.folds),
+            **_tested(study, result),
             **{name: interval_text(estimate, _DIGITS) for name, estimate in result.means.items()},
         }
         for result in results
     ]
     recalls = [f"recall_at_{k}" for k in CUTS] if study.forecasts else []
-    columns = ["records", "site", "task", "encoding", "model", "folds", *NAMES, *recalls]
-    return pd.DataFrame(lines, columns=columns)
+    columns = ["records", "site", "task", "encoding", "model", "folds", "rows", "cases"]
+    return pd.DataFrame(lines, columns=[*columns, *NAMES, *recalls])
+
+
+def _tested(study: Study, result: Result) -> dict[str, str]:
+    """Rows and cases of the test parts of all folds together; a forecast has no cases."""
+    if isinstance(result, ForecastResult):
+        return {"rows": persons_tested(study, result)}
+    counts = rows_tested(study, result)
+    return {"rows": counts.rows, "cases": counts.cases}
 
 
 def _rows(result: Result) -> Iterator[dict[str, Any]]:

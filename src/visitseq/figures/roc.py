@@ -19,7 +19,7 @@ from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.figures.bands import Band, band_over_folds
 from visitseq.figures.labels import interval_text, mean_of
 from visitseq.figures.model_results import FoldResult, ModelResult
-from visitseq.figures.panels import Panel, model_panels, setting_title
+from visitseq.figures.panels import Panel, model_panels, panel_title
 from visitseq.figures.study import Study
 from visitseq.figures.style import GREY, Look, look_of
 
@@ -38,7 +38,7 @@ def draw_roc(study: Study, results: list[ModelResult], ceilings: list[ModelResul
     shown = []
     for setting, models in groupby(results, key=lambda result: result.setting):
         shown += [*models, *([oracles[setting]] if setting in oracles else [])]
-    return model_panels(study, shown, height=3.85, label=_label, draw=_draw_panel)
+    return model_panels(study, shown, height=3.45, label=_label, draw=_draw_panel)
 
 
 def mean_roc(folds: list[FoldResult], draws: int, seed: int) -> Band:
@@ -68,7 +68,7 @@ def _label(result: ModelResult) -> str:
 
 
 def _draw_panel(study: Study, panel: Panel) -> None:
-    axes = panel.axes(0.55, 0.4, 2.8, 2.8)
+    axes = panel.axes(0.55, 0, 2.8, 2.8)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (1, 2)))
     drawn = panel.may_draw(axes, study.minimum_cell)
     for result, label in zip(panel.results, panel.labels, strict=True):
@@ -83,9 +83,9 @@ def _draw_panel(study: Study, panel: Panel) -> None:
         ylim=(-0.01, 1.01),
         xlabel="False positive rate",
         ylabel="True positive rate",
-        title=setting_title(panel.results[0].setting),
+        title=panel_title(study, panel.results[0]),
     )
-    panel.legend(axes, 0.55, 3.7, "AUROC [95% interval]" + mean_of(study.folds))
+    panel.legend(axes, 0.55, 3.3, "AUROC [95% interval]" + mean_of(study.folds))
 
 
 def _draw_curve(axes: Axes, line: Line2D, band: Band) -> None:

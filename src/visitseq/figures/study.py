@@ -37,6 +37,8 @@ class Study:
         Cohort and number of visits ahead of each task that forecasts visits.
     forecast_models
         Each such task, encoding and model that go together.
+    forward
+        The models that are recurrent and read forwards alone: how far back they see is measured.
     minimum_cell
         Smallest number of persons that a table or figure may show.
     """
@@ -48,6 +50,7 @@ class Study:
     forecast_models: tuple[tuple[str, str, str], ...]
     encodings: tuple[str, ...]
     models: tuple[str, ...]
+    forward: tuple[str, ...]
     folds: tuple[int, ...]
     seed: int
     draws: int
@@ -69,6 +72,7 @@ class Study:
             forecast_models=tuple((t, e, m) for t, e, m in study["forecasts"]),
             encodings=tuple(study["encodings"]),
             models=tuple(study["models"]),
+            forward=tuple(study["forward"]),
             folds=tuple(study["folds"]),
             seed=study["seed"],
             draws=study["draws"],

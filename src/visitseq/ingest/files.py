@@ -43,9 +43,10 @@ def list_inputs(name: str, site: Mapping[str, Any]) -> list[Path]:
     """
     path = Path(site["path"])
     if not path.exists():
+        where = "" if path.is_absolute() else f" ({path.absolute()})"
         raise UserError(
-            f"Site {name}: path {path} does not exist ({path.absolute()}). Set sites/{name}/path "
-            "to a folder of OMOP tables (CSV or Parquet) or to a DuckDB database."
+            f"Site {name}: path {path} does not exist{where}. Set sites/{name}/path to a folder of "
+            "OMOP tables (CSV or Parquet) or to a DuckDB database."
         )
     if is_database(path):
         return [path]

@@ -1,1 +1,5 @@
-"""The networks: what stands between a batch of visit sequences and a score."""
+"""The networks: recurrent cells that train fast on a CPU, and what is built from them."""
+
+from visitseq.models.cells import GRU, LSTM, RNN
+
+__all__ = ["GRU", "LSTM", "RNN"]

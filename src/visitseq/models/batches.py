@@ -11,7 +11,7 @@ That is the layout of torch.nn.utils.rnn.PackedSequence. Rows without a visit co
 part in no step. All of it is index arithmetic on whole arrays; there is no loop over visits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,11 @@ class Batch:
     durations: torch.Tensor
     batch_sizes: torch.Tensor
     ranks: torch.Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """Copy on ``device``, or this one if it is there; batch_sizes stay on the CPU for torch."""
+        moved = ("codes", "code_offsets", "durations", "ranks")
+        return replace(self, **{name: getattr(self, name).to(device) for name in moved})
 
 
 def collate(

@@ -35,7 +35,7 @@ the row's own visits: padding has no weight. c_s is not fed back into the decode
 all steps of the decoder are one call.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -45,9 +45,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from visitseq.models.batches import Batch
 from visitseq.models.forecast_batches import ForecastBatch
 from visitseq.models.label_losses import label_losses, label_shares
-
-#: The recurrent cells by name: torch.nn's constructors, or what has their interface.
-CELLS: dict[str, Callable[..., nn.Module]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+from visitseq.models.recurrent import CELLS
 
 #: How the decoder may look back at what was read.
 ATTENTIONS = ("none", "dot")
@@ -74,7 +72,7 @@ class VisitEncoder(nn.Module):
     codes
         Codes that the fold knows; where it knows none, one row stands that no visit asks for.
     cell
-        A name in ``CELLS``.
+        A name in ``recurrent.CELLS``.
     embedding, hidden
         Size of the embedded visit and of the state of each direction.
     bidirectional
@@ -95,8 +93,11 @@ class VisitEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.duration = duration
-        self.embed = nn.EmbeddingBag(max(codes, 1), embedding, mode="sum", include_last_offset=True)
-        nn.init.uniform_(self.embed.weight, -0.1, 0.1)  # as RecurrentClassifier
+        # As RecurrentClassifier: sparse gradients, and weights that do not saturate the state.
+        self.embed = nn.EmbeddingBag(
+            max(codes, 1), embedding, mode="sum", include_last_offset=True, sparse=True
+        )
+        nn.init.uniform_(self.embed.weight, -0.1, 0.1)
         self.recur = CELLS[cell](embedding + duration, hidden, bidirectional=bidirectional)
 
     def forward(self, batch: Batch) -> tuple[PackedSequence, State]:
@@ -161,7 +162,7 @@ class EncoderDecoder(nn.Module):
             for _ in range(self.parts)
         )
         self.embed_labels = nn.EmbeddingBag(
-            max(labels, 1), embedding, mode="mean", include_last_offset=True
+            max(labels, 1), embedding, mode="mean", include_last_offset=True, sparse=True
         )
         nn.init.uniform_(self.embed_labels.weight, -0.1, 0.1)
         self.decoder = CELLS[cell](embedding, hidden)
@@ -189,8 +190,9 @@ class EncoderDecoder(nn.Module):
         return torch.cat(steps)
 
     def losses(self, batch: ForecastBatch) -> torch.Tensor:
-        """Loss of each written visit that has labels, with teacher forcing."""
-        return label_losses(self(batch).flatten(0, 1), *batch.asked, self.loss_name)
+        """Mean loss of each row's written visits, with teacher forcing, shape (rows,)."""
+        losses = label_losses(self(batch).flatten(0, 1), *batch.asked, self.loss_name)
+        return losses.view(batch.ahead, batch.rows).mean(dim=0)
 
     def encode(self, batch: Batch) -> tuple[Memory, State]:
         """Memory of the visits read, and the decoder's initial state, in the rows' own order."""
@@ -270,4 +272,14 @@ def build_encoder_decoder(model: Mapping[str, Any], codes: int, labels: int) -> 
 
 def classifier_section(model: Mapping[str, Any]) -> dict[str, Any]:
     """Section of the recurrent classifier that the encoder of a model of kind seq2seq starts."""
-    return {**model, "kind": "recurrent", "layers": 1}
+    return {
+        **model,
+        "kind": "recurrent",
+        "layers": 1,
+        "embed": "sum",
+        "initialisation": "uniform",
+        "nonlinearity": "tanh",
+        "reset": "after",
+        "precision": "float32",
+        "class_weights": "none",
+    }

@@ -9,9 +9,8 @@ A visit holds several labels, Y. Two readings of the numbers, two losses:
                   L = - sum_(y in Y) log p_y - sum_(j not in Y) log (1 - p_j)
                     = sum_j log(1 + exp(o_j)) - sum_(y in Y) o_y
 
-A visit without labels says nothing in either. The loss of several visits is the mean over those
-that have labels. Only the labels that a visit holds are looked up; the (visits x labels) matrix of
-zeros and ones is never built.
+A visit without labels says nothing in either: its loss is 0. Only the labels that a visit holds are
+looked up; the (visits x labels) matrix of zeros and ones is never built.
 """
 
 import torch
@@ -24,7 +23,7 @@ LOSSES = ("multinomial", "sigmoid")
 def label_losses(
     logits: torch.Tensor, labels: torch.Tensor, offsets: torch.Tensor, loss: str
 ) -> torch.Tensor:
-    """Loss of each visit that has labels, shape (visits with labels,).
+    """Loss of each visit, shape (visits,).
 
     Parameters
     ----------
@@ -44,7 +43,7 @@ def label_losses(
         losses = counts * logits.logsumexp(dim=1) - held
     else:
         losses = functional.softplus(logits).sum(dim=1) - held
-    return losses[counts > 0]
+    return torch.where(counts > 0, losses, 0.0)
 
 
 def label_shares(logits: torch.Tensor, loss: str) -> torch.Tensor:

@@ -2,13 +2,16 @@
 
 With x_t the one-hot vector of visit t (a 1 for each of its codes):
 
-    e_t = U x_t                        the sum of the codes' embeddings
+    e_t = U x_t                        the sum of the codes' embeddings, or
+    e_t = tanh(U x_t + b)              squashed, as Doctor AI's
     s_t = [e_t, log(days_t + 1)]       with the time from the visit to the index date (option)
-    h_t = cell(s_t, h_(t-1)), h_0 = 0
+    h_t = cell(s_t, h_(t-1)), h_0 = 0  plain, GRU or LSTM; in one or both directions; in layers
     score = sigmoid(w . h_T + b)       from the state after the last visit
 
-(Choi et al., JAMIA 2017;24(2):361-370, Methods). U x_t is an embedding bag: the one-hot vector is
-never built. A row without visits keeps h_T = h_0. Dropout acts between layers and before the head.
+(Choi et al., JAMIA 2017;24(2):361-370, Methods; Choi et al., MLHC 2016, eq. 1.) U x_t is an
+embedding bag: the one-hot vector is never built. Read in both directions h_T is what each direction
+knows at its end: -> h after the last visit, <- h after the first. A row without visits keeps
+h_T = h_0. Dropout acts between layers and before the head.
 """
 
 from collections.abc import Mapping
@@ -19,10 +22,10 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from visitseq.models.batches import Batch
+from visitseq.models.cells import GRU, LSTM, RNN
 
-#: The recurrent cells by name. Each takes (input, hidden, layers, dropout=) and maps a packed
-#: sequence to the outputs and the last states, as torch.nn's do.
-CELLS: dict[str, type[nn.GRU]] = {"gru": nn.GRU}
+#: The recurrent cells by name.
+CELLS: dict[str, type[RNN] | type[GRU] | type[LSTM]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 
 
 class RecurrentClassifier(nn.Module):
@@ -37,10 +40,21 @@ class RecurrentClassifier(nn.Module):
         A name in ``CELLS``.
     embedding, hidden, layers
         Size of the embedded visit, size of the state, number of recurrent layers.
+    bidirectional
+        Whether a second network reads the visits from the last to the first.
     dropout
         Share of the states dropped between layers and before the head, in training.
     duration
         Whether log(days to the index date + 1) stands beside the embedded visit.
+    squash
+        Whether the embedded visit is tanh(U x + b) instead of U x.
+    orthonormal
+        Whether the weights begin orthonormal and the biases 0, as Doctor AI's (MLHC 2016, appendix
+        A: Saxe et al., ICLR 2014), instead of U(-0.1, 0.1) for the embedding and torch.nn's
+        U(-1, 1) / sqrt(hidden) for the cells.
+    cell_options
+        Passed to the cell: ``precision``; of a plain network ``nonlinearity``, of a GRU
+        ``reset_after``.
     """
 
     def __init__(
@@ -51,21 +65,36 @@ class RecurrentClassifier(nn.Module):
         embedding: int,
         hidden: int,
         layers: int,
+        bidirectional: bool,
         dropout: float,
         duration: bool,
+        squash: bool,
+        orthonormal: bool,
+        **cell_options: Any,
     ) -> None:
         super().__init__()
         self.duration = duration
-        self.hidden = hidden
-        self.embed = nn.EmbeddingBag(max(codes, 1), embedding, mode="sum", include_last_offset=True)
+        self.width = hidden * (2 if bidirectional else 1)
+        # Sparse gradients: a step touches the rows of the batch's codes alone (lazy_rows.py).
+        self.embed = nn.EmbeddingBag(
+            max(codes, 1), embedding, mode="sum", include_last_offset=True, sparse=True
+        )
         # U(-0.1, 0.1) as in the authors' code; torch's N(0, 1) saturates the state and learns
         # far more slowly.
         nn.init.uniform_(self.embed.weight, -0.1, 0.1)
+        self.squash = nn.Parameter(torch.zeros(embedding)) if squash else None
         self.recur = CELLS[cell](
-            embedding + duration, hidden, layers, dropout=dropout if layers > 1 else 0.0
+            embedding + duration,
+            hidden,
+            layers,
+            bidirectional=bidirectional,
+            dropout=dropout if layers > 1 else 0.0,
+            **cell_options,
         )
         self.drop = nn.Dropout(dropout)
-        self.head = nn.Linear(hidden, 1)
+        self.head = nn.Linear(self.width, 1)
+        if orthonormal:
+            make_orthonormal(self.embed, self.recur)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logit of each row of ``batch``, shape (rows,)."""
@@ -73,23 +102,71 @@ class RecurrentClassifier(nn.Module):
         return logits.squeeze(-1)
 
     def last_states(self, batch: Batch) -> torch.Tensor:
-        """State after the last visit of each row, 0 without visits, shape (rows, hidden)."""
-        states = self.head.weight.new_zeros(len(batch.ranks), self.hidden)
+        """State after the last visit of each row, 0 without visits, shape (rows, width)."""
+        states = self.head.weight.new_zeros(len(batch.ranks), self.width)
         if len(batch.batch_sizes):
-            visits = PackedSequence(self.embed_visits(batch), batch.batch_sizes)
-            _, last = self.recur(visits)  # (layers, rows with visits, hidden)
-            states = torch.cat([last[-1], states[last.shape[1] :]])
+            _, last = self.recur(self.packed_visits(batch))
+            last = last[0] if isinstance(last, tuple) else last  # an LSTM's h, without its c
+            ends = torch.cat(list(last[-2:] if self.recur.bidirectional else last[-1:]), 1)
+            states = torch.cat([ends, states[len(ends) :]])
         return states[batch.ranks]
+
+    def visit_states(self, batch: Batch) -> torch.Tensor:
+        """State after each visit, step by step, shape (visits, hidden).
+
+        Raises
+        ------
+        ValueError
+            The network reads in both directions: its state at a visit has seen the later ones,
+            which are to be predicted.
+        """
+        if self.recur.bidirectional:
+            raise ValueError(
+                "a bidirectional network can't predict at every visit: its state there has read "
+                "the visits that come after"
+            )
+        if not len(batch.batch_sizes):
+            return self.head.weight.new_zeros(0, self.width)
+        states: torch.Tensor = self.recur(self.packed_visits(batch))[0].data
+        return states
+
+    def packed_visits(self, batch: Batch) -> PackedSequence:
+        """Inputs of the recurrence."""
+        return PackedSequence(self.embed_visits(batch), batch.batch_sizes)
 
     def embed_visits(self, batch: Batch) -> torch.Tensor:
         """Input of the recurrence at each visit, shape (visits, embedding + duration)."""
         embedded: torch.Tensor = self.embed(batch.codes, batch.code_offsets)
+        if self.squash is not None:
+            embedded = torch.tanh(embedded + self.squash)
         if self.duration:
             embedded = torch.cat([embedded, batch.durations.unsqueeze(1)], dim=1)
         return embedded
 
 
+def make_orthonormal(embed: nn.EmbeddingBag, recur: nn.RNNBase) -> None:
+    """Begin with orthonormal weights, a block for each gate, and biases of 0."""
+    nn.init.orthogonal_(embed.weight)
+    for name, value in recur.named_parameters():
+        if name.startswith("bias"):
+            nn.init.zeros_(value)
+        else:
+            for gate in value.detach().view(-1, recur.hidden_size, value.shape[1]):
+                nn.init.orthogonal_(gate)
+
+
 def build_classifier(model: Mapping[str, Any], codes: int) -> RecurrentClassifier:
     """Network that a model's section of the configuration describes, for ``codes`` known codes."""
-    sizes = ("cell", "embedding", "hidden", "layers", "dropout", "duration")
-    return RecurrentClassifier(codes=codes, **{name: model[name] for name in sizes})
+    same = ("cell", "embedding", "hidden", "layers", "bidirectional", "dropout", "duration")
+    options = {"precision": model["precision"]}
+    if model["cell"] == "rnn":
+        options["nonlinearity"] = model["nonlinearity"]
+    if model["cell"] == "gru":
+        options["reset_after"] = model["reset"] == "after"
+    return RecurrentClassifier(
+        codes=codes,
+        squash=model["embed"] == "tanh",
+        orthonormal=model["initialisation"] == "orthonormal",
+        **{name: model[name] for name in same},
+        **options,
+    )

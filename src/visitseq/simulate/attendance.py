@@ -21,7 +21,6 @@ from visitseq.simulate.parameters import (
     LAST_DAY,
     OUTPATIENT,
     SIGNS,
-    TICKS,
     Preset,
 )
 from visitseq.simulate.persons import Persons
@@ -100,10 +99,10 @@ def visit_rates(persons: Persons, recent: Bool, preset: Preset) -> Float32:
 
     They depend on the record so far (conditions, recent signs) and the person's own readiness.
     """
-    rates = np.zeros((3, len(persons), TICKS + 1), dtype=np.float32)
+    rates = np.zeros((3, len(persons), recent.shape[1] + 1), dtype=np.float32)
     row = np.arange(len(persons))
     for name, disease in CONDITIONS.items():
-        begins = in_force_from(persons.onset[name])
+        begins = in_force_from(persons.onset[name], recent.shape[1])
         added = (disease.outpatient, disease.emergency, disease.inpatient)
         for kind, visits in enumerate(np.multiply(added, preset.sickness)):
             rates[kind, row, begins] += np.float32(visits)

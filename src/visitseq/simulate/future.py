@@ -5,11 +5,22 @@ record alone, and the one hidden thing, how readily a person attends, has a gamm
 the visits so far make sharper (its shape grows by their number, its rate by the number expected of
 an average person). So a person's past is replayed from the seed, its future is drawn many times by
 the functions that drew the past, and the hazards of the drawn futures are averaged, each weighted
-by the chance that no diagnosis came before.
+by the chance that the person lives on without a diagnosis. These weights are exact: given a future,
+both hazards are known, so neither deaths nor diagnoses are drawn.
 
-A record that begins after the earlier day counts as known from its first visit on. Deaths before
-the later day are not weighted for, and visits that fell on one day are counted as
-they were drawn; both are far smaller than the standard error.
+What makes an average of futures uncertain is a rare thing that raises the hazard many times: a sign
+in somebody who seldom has any. So each draw of a person's conditions and readiness is split: one
+future without any new sign, and ``SPLIT`` with at least one, weighted by the chance of either. That
+is known exactly: the signs that come by themselves, and those brought on by the signs so far, are a
+Poisson process given the conditions. With M expected, none comes with chance exp(-M); the first of
+at least one comes where the expected number reaches T = -log(1 - U (1 - exp(-M))), U uniform, and
+those after it are Poisson with M - T. The futures of a split take U from equal parts of (0, 1).
+
+Time is told from the tick in which a row's future begins: its days are moved so that this is tick
+0, and no array is longer than the gap.
+
+A record that begins after the earlier day counts as known from its first visit on. Visits that fell
+on one day are counted as they were drawn, which is far smaller than the standard error.
 """
 
 from collections.abc import Mapping
@@ -19,10 +30,19 @@ from typing import Any
 import numpy as np
 
 from visitseq.simulate.attendance import Stops, background_stops, sign_stops, visit_rates
-from visitseq.simulate.codebook import Codebook, Emission
-from visitseq.simulate.hazard import Bool, Float, Int
+from visitseq.simulate.codebook import Codebook
+from visitseq.simulate.hazard import Bool, Float, Float32, Int, edges_around
 from visitseq.simulate.healthy import Healthy, all_stops, certain_stops, simulate_healthy
-from visitseq.simulate.heart_failure import HAZARD_CODES, count_hits, log_hazards
+from visitseq.simulate.heart_failure import (
+    HAZARD_CODES,
+    WINDOW_TICKS,
+    Hits,
+    count_hits,
+    last_ticks,
+    personal_effect,
+    window_effect,
+    windowed_counts,
+)
 from visitseq.simulate.hospital import hazard_notes
 from visitseq.simulate.parameters import (
     ATTENDANCE_SHAPE,
@@ -30,41 +50,91 @@ from visitseq.simulate.parameters import (
     CONDITIONS,
     SIGNS,
     TICK_DAYS,
-    TICKS,
     Preset,
 )
-from visitseq.simulate.persons import Persons, next_onset
+from visitseq.simulate.persons import Persons, next_onset, survival
 from visitseq.simulate.recording import Notes, Recorder, note
 from visitseq.simulate.setting import Setting, Streams
 from visitseq.simulate.signs import recent_signs, sign_rate, with_offspring
 from visitseq.simulate.states import condition_rows
-from visitseq.simulate.ticks import TICK_START, TICK_YEARS, draw_days, tick_of
+from visitseq.simulate.ticks import TICK_START, TICK_YEARS, tick_of
 
-#: Futures that are drawn at once; it bounds memory.
-FUTURES = 4000
+#: Futures with new signs in a draw, beside the one without.
+SPLIT = 3
+#: Draws that are made at once; it bounds memory.
+AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Expected hazards a year, shape (rows,), and how sure the simulation is of them.
+
+    ``error`` is the standard error of the simulation; ``halves`` has shape (2, rows): the same from
+    each half of the draws.
+    """
+
+    value: Float
+    error: Float
+    halves: Float
+
+
+@dataclass(frozen=True)
+class Record:
+    """A block's record without heart failure, as far as its law depends on it.
+
+    Visits without occasion, signs, and codes of the hazard (``code`` of ``HAZARD_CODES``), each
+    sorted by person; ``rates`` are an average person's visits without occasion a year, (persons,
+    ticks).
+    """
+
+    persons: Persons
+    rates: Float32
+    background: Stops
+    signs: Stops
+    noted: Stops
+    code: Int
+
+    @classmethod
+    def of(cls, healthy: Healthy, setting: Setting) -> "Record":
+        """The record of a block."""
+        noted, code = hazard_notes(healthy.stops, healthy.notes, setting.book)
+        average = replace(healthy.persons, attendance=np.ones(len(healthy.persons)))
+        rates = visit_rates(average, healthy.recent, setting.preset).sum(axis=0)
+        background, signs = _by_person(healthy.background), _by_person(healthy.signs)
+        return cls(healthy.persons, rates, background, signs, noted, code)
 
 
 @dataclass(frozen=True)
 class Past:
     """What the record of some persons holds before the day ``until``, row for row.
 
-    ``seen`` and ``expected`` are the visits without occasion so far, and how many an average person
-    would have had, shape (persons,); ``signs`` and ``noted`` are the signs and the codes of the
-    hazard (``code`` of ``HAZARD_CODES``) that were written down.
+    All days are moved so that ``until`` lies in tick 0; ``day`` is the later one. ``seen`` and
+    ``expected`` are the visits without occasion so far, and how many an average person would have
+    had; ``stirred`` is how many signs the signs so far are still to bring on; these have shape
+    (persons,). Of the ticks from 0 on: in which a sign so far is still ``recent``, (persons,
+    ticks), and what the record so far contributes to ``counts`` and ``last`` tick of the hazard's
+    codes, (codes, persons, ticks).
     """
 
     persons: Persons
     until: Int
+    day: Int
     seen: Int
     expected: Float
-    signs: Stops
-    noted: Stops
-    code: Int
+    stirred: Float
+    recent: Bool
+    counts: Hits
+    last: Hits
+
+    @property
+    def ticks(self) -> int:
+        """Ticks from that of ``until`` to the latest of ``day``."""
+        return int(self.recent.shape[1])
 
 
 def expected_hazard(
-    site: Mapping[str, Any], subject_id: Int, until: Int, day: Int, *, draws: int, seed: int
-) -> tuple[Float, Float]:
+    site: Mapping[str, Any], subject_id: Int, until: Int, day: Int, *, draws: Int, seed: int
+) -> Expected:
     """Expected hazard of heart failure on a day, given the record before an earlier one.
 
     Parameters
@@ -77,103 +147,170 @@ def expected_hazard(
         The record is known before the day ``until``, the hazard is wanted on ``day``; days since
         1970-01-01, shape (rows,).
     draws
-        Futures for each row.
+        Draws for each row, shape (rows,); each is of 1 + ``SPLIT`` futures.
     seed
         Seed of the futures.
 
     Returns
     -------
-    hazard, standard_error
-        A year, shape (rows,); the standard error is that of the simulation.
+    Expected
+        A row with a single draw has no standard error and no halves: NaN.
     """
     setting = Setting.from_configuration(site)
-    value, error = np.empty(len(subject_id)), np.empty(len(subject_id))
+    short = replace(setting, book=_hazard_book(setting.book))
+    sums = np.zeros((2, 2, len(subject_id)))
+    squares = np.zeros((3, len(subject_id)))
     block = (subject_id - 1) // BLOCK
     for number in np.unique(block):
         rows = np.flatnonzero(block == number)
         healthy = simulate_healthy(setting, BLOCK, Streams.of_block(site["seed"], int(number)))
-        who = (subject_id[rows] - 1) % BLOCK
-        known = np.clip(until[rows], healthy.persons.entry[who] + 1, day[rows])
-        past = known_past(healthy, who, known, setting)
+        record = Record.of(healthy, setting)
         rng = np.random.Generator(np.random.PCG64([seed, int(number)]))
-        for some in np.array_split(np.arange(len(rows)), -(-len(rows) * draws // FUTURES)):
-            at = rows[some]
-            row, later = np.repeat(some, draws), np.repeat(day[at], draws)
-            hazard, free = _draw_futures(past, row, later, setting, rng)
-            value[at], error[at] = _average(hazard.reshape(-1, draws), free.reshape(-1, draws))
-    return value, error
+        for some in _portions(rows, draws[rows]):
+            who = (subject_id[some] - 1) % BLOCK
+            past = known_past(record, who, until[some], day[some])
+            at, half = _spread(draws[some])
+            free, diagnosed = _draw_futures(past, at, short, rng)
+            for place, values in enumerate((free, diagnosed)):
+                np.add.at(sums[:, place], (half, some[at]), values)
+            products = (free * free, free * diagnosed, diagnosed * diagnosed)
+            for place, values in enumerate(products):
+                np.add.at(squares[place], some[at], values)
+    return _averages(sums, squares)
 
 
-def known_past(healthy: Healthy, rows: Int, until: Int, setting: Setting) -> Past:
+def _portions(rows: Int, draws: Int) -> list[Int]:
+    """Cut ``rows`` into portions of about ``AT_ONCE`` draws."""
+    portion = np.cumsum(draws) // AT_ONCE
+    return np.split(rows, np.flatnonzero(np.diff(portion)) + 1)
+
+
+def _spread(draws: Int) -> tuple[Int, Int]:
+    """The row of each draw, and the half of its row's draws to which it belongs."""
+    row = np.repeat(np.arange(len(draws)), draws)
+    place = np.arange(len(row)) - np.repeat(np.cumsum(draws) - draws, draws)
+    return row, place % 2
+
+
+def _averages(sums: Float, squares: Float) -> Expected:
+    """Ratio of the sums of ``free * hazard`` and ``free``, the delta method's standard error.
+
+    ``sums`` has shape (halves, 2, rows): of ``free`` and of ``free * hazard``; ``squares`` are the
+    sums of the products of either with itself and with the other.
+    """
+    free, diagnosed = sums.sum(axis=0)
+    value = diagnosed / free
+    spread = squares[2] - 2 * value * squares[1] + value**2 * squares[0]
+    with np.errstate(invalid="ignore"):
+        halves = sums[:, 1] / sums[:, 0]
+    error = np.sqrt(np.maximum(spread, 0)) / free
+    single = np.isnan(halves).any(axis=0)
+    return Expected(value, np.where(single, np.nan, error), halves)
+
+
+def known_past(record: Record, rows: Int, until: Int, day: Int) -> Past:
     """What the record of the persons ``rows`` of a block holds before the days ``until``."""
-    average = replace(healthy.persons, attendance=np.ones(len(healthy.persons)))
-    rates = visit_rates(average, healthy.recent, setting.preset).sum(axis=0)[rows]
-    overlap = _overlap(healthy.persons.entry[rows], until)
-    stops, code = hazard_notes(healthy.stops, healthy.notes, setting.book)
-    noted, which = _of_rows(stops, rows, until)
-    seen, _ = _of_rows(healthy.background, rows, until)
+    persons, rates = record.persons.take(rows), record.rates[rows]
+    until = np.clip(until, persons.entry + 1, day)
+    moved = TICK_DAYS * tick_of(until)
+    seen, _ = _of_rows(record.background, rows, until, moved)
+    signs, _ = _of_rows(record.signs, rows, until, moved)
+    noted, which = _of_rows(record.noted, rows, until, moved)
+    ticks = int(tick_of(day - moved).max()) + 1
+    counts, last = _contributions(noted, record.code[which], len(rows), ticks)
+    waited = (until - moved)[signs.person] - signs.day - 1
+    still = SIGNS.offspring * np.exp(-waited / SIGNS.delay_days)
+    stirred = np.bincount(signs.person, weights=still, minlength=len(rows)).astype(np.float64)
     return Past(
-        persons=healthy.persons.take(rows),
-        until=until,
+        persons=_moved(persons, moved),
+        until=until - moved,
+        day=day - moved,
         seen=np.bincount(seen.person, minlength=len(rows)),
-        expected=(rates * overlap).sum(axis=1),
-        signs=_of_rows(healthy.signs, rows, until)[0],
-        noted=noted,
-        code=code[which],
+        expected=(rates * _overlap(persons.entry, until, rates.shape[1])).sum(axis=1),
+        stirred=stirred,
+        recent=recent_signs(signs.person, signs.day, len(rows), ticks),
+        counts=counts,
+        last=last,
     )
 
 
-def _of_rows(stops: Stops, rows: Int, until: Int) -> tuple[Stops, Int]:
+def _by_person(stops: Stops) -> Stops:
+    return stops.take(np.argsort(stops.person, kind="stable"))
+
+
+def _moved(persons: Persons, days: Int) -> Persons:
+    """Move the persons' days back."""
+    return replace(
+        persons,
+        birth=persons.birth - days,
+        entry=persons.entry - days,
+        leaves=persons.leaves - days,
+        onset={name: day - days for name, day in persons.onset.items()},
+    )
+
+
+def _of_rows(stops: Stops, rows: Int, until: Int, moved: Int) -> tuple[Stops, Int]:
     """Stops of the persons ``rows`` before the days ``until``, and which they are.
 
-    Their ``person`` is the place in ``rows``.
+    ``stops`` are sorted by person. The ``person`` of the result is the place in ``rows``, its days
+    are ``moved`` back.
     """
-    order = np.argsort(stops.person, kind="stable")
-    first = np.searchsorted(stops.person[order], rows)
-    count = np.searchsorted(stops.person[order], rows, side="right") - first
+    first = np.searchsorted(stops.person, rows)
+    count = np.searchsorted(stops.person, rows, side="right") - first
     row = np.repeat(np.arange(len(rows)), count)
-    which = order[np.arange(len(row)) - np.repeat(np.cumsum(count) - count - first, count)]
+    which = np.arange(len(row)) - np.repeat(np.cumsum(count) - count - first, count)
     before = stops.day[which] < until[row]
     row, which = row[before], which[before]
-    return Stops(row, stops.day[which], stops.kind[which]), which
+    return Stops(row, stops.day[which] - moved[row], stops.kind[which]), which
 
 
-def _overlap(since: Int, until: Int) -> Float:
+def _contributions(noted: Stops, code: Int, rows: int, ticks: int) -> tuple[Hits, Hits]:
+    """Counts and last ticks of the hazard's codes in the windows of ticks 0 to ``ticks`` - 1."""
+    tick = tick_of(noted.day) + WINDOW_TICKS
+    within = tick >= 0
+    shape = (rows, WINDOW_TICKS + ticks)
+    hits = count_hits(noted.person[within], tick[within], code[within], shape)
+    numbers = np.arange(-WINDOW_TICKS, ticks, dtype=np.int16)
+    counts, last = windowed_counts(hits), last_ticks(hits, numbers)
+    return counts[..., WINDOW_TICKS:].copy(), last[..., WINDOW_TICKS:].copy()
+
+
+def _overlap(since: Int, until: Int, ticks: int) -> Float:
     """Years of each tick between two days, ``until`` left out, shape (rows, ticks)."""
-    first = np.maximum(TICK_START, since[:, None])
-    last = np.minimum(TICK_START + TICK_DAYS, until[:, None])
+    start = TICK_START[:ticks]
+    first = np.maximum(start, since[:, None])
+    last = np.minimum(start + TICK_DAYS, until[:, None])
     years: Float = np.maximum(last - first, 0) * (TICK_YEARS / TICK_DAYS)
     return years
 
 
-def _average(hazard: Float, free: Float) -> tuple[Float, Float]:
-    """Mean hazard of each row weighted by ``free``, and its standard error; both (rows, draws)."""
-    mean = (free * hazard).sum(axis=1) / free.sum(axis=1)
-    squares = (free * (hazard - mean[:, None])) ** 2
-    return mean, np.sqrt(squares.sum(axis=1)) / free.sum(axis=1)
-
-
 def _draw_futures(
-    past: Past, row: Int, day: Int, setting: Setting, rng: np.random.Generator
+    past: Past, row: Int, setting: Setting, rng: np.random.Generator
 ) -> tuple[Float, Float]:
-    """Draw a future of each of ``row``, from its past to ``day``.
+    """Draw the futures of each of ``row``, without and with new signs, and weigh them.
 
     Returns
     -------
-    hazard, free
-        The hazard a year on the day, and the chance of no diagnosis before it, shape (rows,).
+    free, diagnosed
+        The chance of living to the day without a diagnosis, and its product with the hazard a year
+        on the day, each averaged over the futures of the draw, shape (rows,).
     """
     persons = _possible_persons(past, row, setting.preset, rng)
-    until, tick = past.until[row], tick_of(day)
-    noted, code = _possible_notes(past, row, persons, TICK_START[tick], setting=setting, rng=rng)
-    known, which = _of_rows(past.noted, row, until)
-    person, days = np.append(known.person, noted.person), np.append(known.day, noted.day)
-    codes = np.append(past.code[which], code)
-    hits = count_hits(person, tick_of(days), codes, (len(row), TICKS))
-    log_hazard = setting.preset.heart_failure + log_hazards(persons, hits, setting.order_effect)
-    hazard = np.exp(log_hazard.astype(np.float64))
-    free: Float = np.exp(-(hazard * _overlap(until, day)).sum(axis=1))
-    return hazard[np.arange(len(row)), tick], free
+    chance, signs = possible_signs(past, row, persons, rng)
+    weight = np.concatenate([1 - chance, np.tile(chance / SPLIT, SPLIT)])
+    lives = survival(persons, past.until[row], past.day[row], _edges(past, row))
+    future = np.tile(np.arange(len(row)), 1 + SPLIT)
+    at, persons = row[future], persons.take(future)
+    hazard = _hazards(past, at, persons, signs, setting=setting, rng=rng)
+    cumulative = (hazard * _overlap(past.until[at], past.day[at], past.ticks)).sum(axis=1)
+    free = weight * lives[future] * np.exp(-cumulative)
+    diagnosed = free * hazard[np.arange(len(at)), tick_of(past.day[at])]
+    shape = (1 + SPLIT, len(row))
+    return free.reshape(shape).sum(axis=0), diagnosed.reshape(shape).sum(axis=0)
+
+
+def _edges(past: Past, row: Int) -> Float:
+    return edges_around(past.persons.birth[row], past.until[row], past.day[row])
 
 
 def _possible_persons(past: Past, row: Int, preset: Preset, rng: np.random.Generator) -> Persons:
@@ -182,35 +319,102 @@ def _possible_persons(past: Past, row: Int, preset: Preset, rng: np.random.Gener
     Their entry is put on the day before the future begins.
     """
     shape, rate = ATTENDANCE_SHAPE + past.seen[row], ATTENDANCE_SHAPE + past.expected[row]
-    until = past.until[row]
+    until, edges = past.until[row], _edges(past, row)
     onset: dict[str, Int] = {}
     persons = past.persons.take(row)
     for name, known in persons.onset.items():
-        so_far = replace(persons, onset=onset)
-        drawn = next_onset(name, so_far, preset.illness, until, rng.standard_exponential(len(row)))
+        so_far, wait = replace(persons, onset=onset), rng.standard_exponential(len(row))
+        drawn = next_onset(name, so_far, preset.illness, since=until, threshold=wait, edges=edges)
         onset[name] = np.where(known < until, known, drawn)
     attendance = rng.gamma(shape, 1 / rate)
     return replace(persons, attendance=attendance, entry=until - 1, onset=onset)
 
 
+def possible_signs(
+    past: Past, row: Int, persons: Persons, rng: np.random.Generator
+) -> tuple[Float, Stops]:
+    """Chance of any new sign before the tick of the day, and signs given that there are some.
+
+    The signs are those of ``SPLIT`` futures of each of ``row``; their ``person`` counts from
+    len(row) on, after the futures without a sign.
+    """
+    until, end = past.until[row], TICK_START[tick_of(past.day[row])]
+    own = sign_rate(persons, past.ticks) * _overlap(until, end, past.ticks)
+    fading = -np.expm1(-np.maximum(end - until, 0) / SIGNS.delay_days)
+    total = own.sum(axis=1) + past.stirred[row] * fading
+    chance = -np.expm1(-total)
+    part = (np.arange(SPLIT)[:, None] + rng.random((SPLIT, len(row)))) / SPLIT
+    first = -np.log1p(-part * chance)
+    later = rng.poisson(np.maximum(total - first, 0)).ravel()
+    future = np.repeat(np.arange(later.size), later)
+    from_first = np.tile(total, SPLIT)[future] - first.ravel()[future]
+    rest = first.ravel()[future] + rng.random(len(future)) * from_first
+    future, place = np.append(np.arange(later.size), future), np.append(first, rest)
+    at = future % len(row)
+    day = _sign_days(np.cumsum(own, axis=1)[at], place, until[at], fading[at], rng)
+    kept = day < end[at]
+    last = np.tile(end - 1, 1 + SPLIT)
+    every = with_offspring(future[kept] + len(row), day[kept], last, rng)
+    return chance, sign_stops(*every, rng)
+
+
+def _sign_days(
+    own: Float, place: Float, until: Int, fading: Float, rng: np.random.Generator
+) -> Int:
+    """Days of signs of the first generation, by the expected number that came before each.
+
+    Up to the last of ``own`` (of those that come by themselves up to the end of each tick, shape
+    (signs, ticks)) they come by themselves, after it they are brought on by the signs so far.
+    """
+    tick, u = (own <= place[:, None]).sum(axis=1), rng.random(len(place))
+    itself = tick < own.shape[1]
+    tick_start = TICK_START[np.where(itself, tick, 0)]
+    start = np.maximum(tick_start, until)
+    day = start + np.floor(u * (tick_start + TICK_DAYS - start)).astype(np.int64)
+    delay = np.ceil(-np.log1p(-u * fading) * SIGNS.delay_days).astype(np.int64)
+    return np.where(itself, day, until - 1 + np.maximum(delay, 1))
+
+
+def _hazards(
+    past: Past,
+    row: Int,
+    persons: Persons,
+    signs: Stops,
+    *,
+    setting: Setting,
+    rng: np.random.Generator,
+) -> Float:
+    """Hazard a year in each tick of a future that is drawn but for its signs, (rows, ticks)."""
+    stops, code = _possible_notes(past, row, persons, signs, setting=setting, rng=rng)
+    hits = count_hits(stops.person, tick_of(stops.day), code, (len(row), past.ticks))
+    ticks = np.arange(past.ticks, dtype=np.int16)
+    counts = past.counts[:, row] + windowed_counts(hits)
+    last = np.maximum(past.last[:, row], last_ticks(hits, ticks))
+    log_hazard: Float32 = window_effect(counts, last, ticks, setting.order_effect)
+    log_hazard += personal_effect(persons, setting.order_effect, past.ticks)
+    return np.exp(setting.preset.heart_failure + log_hazard.astype(np.float64))
+
+
 def _possible_notes(
-    past: Past, row: Int, persons: Persons, end: Int, *, setting: Setting, rng: np.random.Generator
+    past: Past,
+    row: Int,
+    persons: Persons,
+    signs: Stops,
+    *,
+    setting: Setting,
+    rng: np.random.Generator,
 ) -> tuple[Stops, Int]:
-    """Codes of the hazard that may be written down from the past on to before the day ``end``."""
-    until = past.until[row]
-    ahead = (until[:, None] < TICK_START + TICK_DAYS) & (end[:, None] > TICK_START)
-    seen, _ = _of_rows(past.signs, row, until)
-    signs = sign_stops(*_possible_signs(persons, seen, ahead, until, end, rng=rng), rng)
-    recent = recent_signs(
-        np.append(seen.person, signs.person), np.append(seen.day, signs.day), len(row)
-    )
+    """Codes of the hazard that may be written down from the past on to before the day's tick."""
+    until, end = past.until[row], TICK_START[tick_of(past.day[row])]
+    start = TICK_START[: past.ticks]
+    ahead = (until[:, None] < start + TICK_DAYS) & (end[:, None] > start)
+    recent = past.recent[row] | recent_signs(signs.person, signs.day, len(row), past.ticks)
     background = background_stops(visit_rates(persons, recent, setting.preset) * ahead, rng)
     background = background.take(background.day >= until[background.person])
     book = setting.book
     certain = certain_stops(persons, signs, end - 1, book, rng)
     stops = all_stops(background, certain, setting.preset, rng)
-    few = replace(book, emissions=hazard_emissions(book), tail=[])
-    recorder, tick = Recorder(few, len(row), rng), tick_of(stops.day)
+    recorder, tick = Recorder(book, len(row), rng), tick_of(stops.day)
     states = {name: condition_rows(stops, tick, day) for name, day in persons.onset.items()}
     states["any"] = np.arange(len(tick))
     states["recent_sign"] = np.flatnonzero(recent[stops.person, tick])
@@ -219,25 +423,9 @@ def _possible_notes(
     return hazard_notes(stops, Notes.join(notes), book)
 
 
-def _possible_signs(
-    persons: Persons, seen: Stops, ahead: Bool, until: Int, end: Int, *, rng: np.random.Generator
-) -> tuple[Int, Int]:
-    """Signs that may come: by themselves, and brought on by those that were ``seen``."""
-    person, day = draw_days(sign_rate(persons) * ahead, rng)
-    kept = (day >= until[person]) & (day < end[person])
-    person, day = person[kept], day[kept]
-    waited = until[seen.person] - seen.day - 1
-    still = SIGNS.offspring * np.exp(-waited / SIGNS.delay_days)
-    parent = np.repeat(np.arange(len(waited)), rng.poisson(still))
-    delay = np.ceil(rng.exponential(SIGNS.delay_days, len(parent))).astype(np.int64)
-    brought = until[seen.person[parent]] - 1 + delay
-    kept = brought < end[seen.person[parent]]
-    person = np.append(person, seen.person[parent][kept])
-    return with_offspring(person, np.append(day, brought[kept]), end - 1, rng)
-
-
-def hazard_emissions(book: Codebook) -> list[Emission]:
-    """Emissions of the codes of the hazard, in who has no heart failure."""
+def _hazard_book(book: Codebook) -> Codebook:
+    """The codes with the emissions of those of the hazard alone, in who has no heart failure."""
     wanted = {book.row(name) for name in HAZARD_CODES}
     states = {*CONDITIONS, "any", "recent_sign"}
-    return [one for one in book.emissions if one.code in wanted and one.state in states]
+    emissions = [one for one in book.emissions if one.code in wanted and one.state in states]
+    return replace(book, emissions=emissions, tail=[])

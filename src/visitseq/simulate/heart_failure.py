@@ -68,6 +68,8 @@ RECENCY: dict[str, float] = {"edema": 1.0, "dyspnea": 1.0}
 
 HAZARD_CODES = tuple(COUNTS)
 Hits = npt.NDArray[np.int16]
+#: The last tick with a code where there is none.
+ABSENT = np.int16(-9999)
 
 
 def intercept(order_effect: float) -> float:
@@ -104,9 +106,9 @@ def log_hazards(persons: Persons, hits: Hits, order_effect: float) -> Float32:
     return history_effect(hits, order_effect) + personal_effect(persons, order_effect)
 
 
-def personal_effect(persons: Persons, order_effect: float) -> Float32:
+def personal_effect(persons: Persons, order_effect: float, ticks: int = TICKS) -> Float32:
     """What age and sex contribute in each tick, with the intercept, shape (persons, ticks)."""
-    age = persons.age(TICK_START[None, :]).astype(np.float32)
+    age = persons.age(TICK_START[None, :ticks]).astype(np.float32)
     fixed = intercept(order_effect) + FEMALE * persons.female
     result: Float32 = (GROWTH / 10) * (age - 60) + fixed.astype(np.float32)[:, None]
     return result
@@ -114,12 +116,18 @@ def personal_effect(persons: Persons, order_effect: float) -> Float32:
 
 def history_effect(hits: Hits, order_effect: float) -> Float32:
     """What the recorded history contributes in each tick, shape (persons, ticks)."""
-    effect = np.zeros(hits.shape[1:], dtype=np.float32)
+    ticks = np.arange(hits.shape[-1], dtype=np.int16)
+    return window_effect(windowed_counts(hits), last_ticks(hits, ticks), ticks, order_effect)
+
+
+def window_effect(counts: Hits, last: Hits, ticks: Hits, order_effect: float) -> Float32:
+    """What a window's counts and last ticks contribute in each of ``ticks``, (persons, ticks)."""
+    effect = np.zeros(counts.shape[1:], dtype=np.float32)
     if order_effect < 1:
         for number, weight in enumerate(COUNTS.values()):
-            effect += _log_count(hits[number], (1 - order_effect) ** 0.5 * weight)
+            effect += _log_count(counts[number], (1 - order_effect) ** 0.5 * weight)
     if order_effect > 0:
-        effect += np.float32(order_effect**0.5) * _order_effect(hits)
+        effect += np.float32(order_effect**0.5) * _order_effect(last, ticks)
     return effect
 
 
@@ -130,6 +138,18 @@ def windowed_counts(hits: Hits) -> Hits:
     counts = before[..., :-1].copy()
     counts[..., WINDOW_TICKS:] -= before[..., : -1 - WINDOW_TICKS]
     return counts
+
+
+def last_ticks(hits: Hits, ticks: Hits) -> Hits:
+    """Last tick with a hit in the ``WINDOW_TICKS`` before each tick; ``ABSENT`` without one.
+
+    ``ticks`` numbers the columns of ``hits``; the result has the shape of ``hits``.
+    """
+    last = np.full(hits.shape, ABSENT)
+    seen = np.where(hits > 0, ticks, ABSENT)
+    last[..., 1:] = np.maximum.accumulate(seen, axis=-1)[..., :-1]
+    last[last < ticks - WINDOW_TICKS] = ABSENT
+    return last
 
 
 def draw_diagnosis(log_hazard: Float32, persons: Persons, last: Int, threshold: Float) -> Int:
@@ -151,30 +171,18 @@ def draw_diagnosis(log_hazard: Float32, persons: Persons, last: Int, threshold: 
     return np.where((tick < TICKS) & (day <= last), day, NEVER)
 
 
-def _log_count(hits: Hits, weight: float) -> Float32:
+def _log_count(counts: Hits, weight: float) -> Float32:
     table = np.float32(weight) * np.log1p(np.arange(MOST + 1), dtype=np.float32)
-    return table[np.minimum(windowed_counts(hits), MOST)]
+    return table[np.minimum(counts, MOST)]
 
 
-def _order_effect(hits: Hits) -> Float32:
-    last = {name: _last_tick(hits[number]) for number, name in enumerate(HAZARD_CODES)}
-    effect = np.zeros(hits.shape[1:], dtype=np.float32)
+def _order_effect(last: Hits, ticks: Hits) -> Float32:
+    of_code = dict(zip(HAZARD_CODES, last, strict=True))
+    effect = np.zeros(last.shape[1:], dtype=np.float32)
     for (before, after), weight in ORDER.items():
-        both = (last[before] >= 0) & (last[after] >= 0)
-        sign = np.sign(last[after] - last[before]) * both
-        effect += np.float32(weight) * sign
-    ticks = np.arange(hits.shape[-1], dtype=np.int16)
+        both = (of_code[before] > ABSENT) & (of_code[after] > ABSENT)
+        effect += np.float32(weight) * (np.sign(of_code[after] - of_code[before]) * both)
     for name, weight in RECENCY.items():
-        recent = np.where(last[name] >= ticks - RECENT_TICKS, 1, -1) * (last[name] >= 0)
+        recent = np.where(of_code[name] >= ticks - RECENT_TICKS, 1, -1) * (of_code[name] > ABSENT)
         effect += np.float32(weight) * recent
     return effect
-
-
-def _last_tick(hits: Hits) -> Hits:
-    """Last tick before each tick, and within its window, that holds a hit; -1 without one."""
-    ticks = np.arange(hits.shape[-1], dtype=np.int16)
-    last = np.full(hits.shape, -1, dtype=np.int16)
-    seen = np.where(hits > 0, ticks, np.int16(-1))
-    last[..., 1:] = np.maximum.accumulate(seen, axis=-1)[..., :-1]
-    last[last < ticks - WINDOW_TICKS] = -1
-    return last

@@ -9,7 +9,15 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from visitseq.simulate.hazard import DAYS_A_YEAR, Bool, Float, Int, first_event, log_hazard
+from visitseq.simulate.hazard import (
+    DAYS_A_YEAR,
+    Bool,
+    Float,
+    Int,
+    cumulative_hazard,
+    first_event,
+    log_hazard,
+)
 from visitseq.simulate.parameters import (
     ATTENDANCE_SHAPE,
     CONDITIONS,
@@ -99,10 +107,23 @@ def death_days(persons: Persons, diagnosis: Int, rows: Int) -> Int:
     return np.where(day <= persons.leaves[rows], day, NEVER)
 
 
-def next_onset(name: str, persons: Persons, illness: float, since: Int, threshold: Float) -> Int:
-    """Day on which a condition begins in who did not have it at ``since``, shape (persons,)."""
-    hazards = log_hazard(CONDITIONS[name], persons.birth, persons.female, persons.onset)
-    return first_event(hazards + illness, persons.birth, since, threshold)
+def next_onset(
+    name: str, persons: Persons, illness: float, *, since: Int, threshold: Float, edges: Float
+) -> Int:
+    """Day on which a condition begins in who did not have it at ``since``, shape (persons,).
+
+    ``NEVER`` where that is not before the last of the birthdays ``edges`` (hazard.edges_around).
+    """
+    hazards = log_hazard(CONDITIONS[name], persons.birth, persons.female, persons.onset, edges)
+    return first_event(hazards + illness, persons.birth, since, threshold, edges)
+
+
+def survival(persons: Persons, since: Int, until: Int, edges: Float) -> Float:
+    """Chance of living from ``since`` to ``until`` without heart failure, shape (persons,)."""
+    onset = {**persons.onset, "heart_failure": np.full(len(persons), NEVER)}
+    hazards = log_hazard(DEATH, persons.birth, persons.female, onset, edges)
+    chance: Float = np.exp(-cumulative_hazard(hazards, persons.birth, since, until, edges))
+    return chance
 
 
 def _span(preset: Preset, size: int, rng: np.random.Generator) -> tuple[Int, Int]:

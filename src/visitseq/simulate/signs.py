@@ -13,14 +13,16 @@ from visitseq.simulate.persons import Persons
 from visitseq.simulate.ticks import TICK_START, draw_days, in_force_from, tick_of
 
 
-def sign_rate(persons: Persons) -> Float32:
+def sign_rate(persons: Persons, ticks: int = TICKS) -> Float32:
     """Signs a year that come by themselves, in each tick, shape (persons, ticks)."""
-    steps = np.zeros((len(persons), TICKS + 1), dtype=np.float32)
+    steps = np.zeros((len(persons), ticks + 1), dtype=np.float32)
     row = np.arange(len(persons))
     for cause, effect in SIGNS.causes.items():
-        steps[row, in_force_from(persons.onset[cause])] += effect
+        steps[row, in_force_from(persons.onset[cause], ticks)] += effect
     log_rate = np.cumsum(steps[:, :-1], axis=1)
-    log_rate += (SIGNS.growth / 10) * (persons.age(TICK_START[None, :]) - 60).astype(np.float32)
+    log_rate += (SIGNS.growth / 10) * (persons.age(TICK_START[None, :ticks]) - 60).astype(
+        np.float32
+    )
     rate: Float32 = np.float32(SIGNS.rate) * np.exp(log_rate)
     return rate
 
@@ -51,10 +53,10 @@ def with_offspring(person: Int, day: Int, last: Int, rng: np.random.Generator) -
     )
 
 
-def recent_signs(person: Int, day: Int, persons: int) -> Bool:
+def recent_signs(person: Int, day: Int, persons: int, ticks: int = TICKS) -> Bool:
     """In which ticks a person's last sign is recent, shape (persons, ticks)."""
-    seen = np.zeros((persons, TICKS + 1), dtype=np.int16)
-    tick = tick_of(day)
-    np.add.at(seen, (person, tick + 1), 1)
-    np.add.at(seen, (person, np.minimum(tick + 1 + RECENT_TICKS, TICKS)), -1)
+    seen = np.zeros((persons, ticks + 1), dtype=np.int16)
+    first = tick_of(day) + 1
+    np.add.at(seen, (person, np.clip(first, 0, ticks)), 1)
+    np.add.at(seen, (person, np.clip(first + RECENT_TICKS, 0, ticks)), -1)
     return np.asarray(np.cumsum(seen[:, :-1], axis=1, dtype=np.int16) > 0)

@@ -20,12 +20,12 @@ def tick_of(day: Int) -> Int:
     return (day - FIRST_DAY) // TICK_DAYS
 
 
-def in_force_from(day: Int) -> Int:
-    """First tick before which ``day`` lies, between 0 and ``TICKS``: where an onset takes effect.
+def in_force_from(day: Int, ticks: int = TICKS) -> Int:
+    """First tick before which ``day`` lies, between 0 and ``ticks``: where an onset takes effect.
 
     What began before the record is in force in every tick.
     """
-    return np.clip(tick_of(day) + 1, 0, TICKS)
+    return np.clip(tick_of(day) + 1, 0, ticks)
 
 
 def draw_days(rate: Float32, rng: np.random.Generator) -> tuple[Int, Int]:

@@ -12,8 +12,10 @@ import torch
 from safetensors.torch import load_file, save
 
 from visitseq.models.encoder_decoder import EncoderDecoder, build_encoder_decoder
-from visitseq.train.fit_decoder import fit_decoder
+from visitseq.train.checkpoint import Checkpoint, training_digest
+from visitseq.train.fit import fit
 from visitseq.train.forecast_data import ForecastData, read_forecast_data
+from visitseq.train.forecasting import Forecasting
 from visitseq.train.losses import Losses
 from visitseq.train.model_folder import read_card, write_history
 
@@ -32,6 +34,8 @@ def train_forecast(
     folder: Path,
 ) -> None:
     """Write model.safetensors, model.json and history.csv of a model of kind seq2seq.
+
+    A call that was killed goes on where it stood.
 
     Parameters
     ----------
@@ -53,21 +57,27 @@ def train_forecast(
     """
     files = {"visits": visits, "vocabulary": vocabulary, "labels": labels}
     data = read_forecast_data(files, task["visits_ahead"], encoding["min_count"], fold, parts)
+    sections = {"model": dict(model), "encoding": dict(encoding), "seed": seed}
+    parameters = {**sections, "task": dict(task), "fold": fold, "parts": parts}
+    digest = training_digest(files.values(), parameters, __name__)
+    checkpoint = Checkpoint(folder / "checkpoint", digest)
     codes, asked = len(data.trajectories.known), len(data.trajectories.labels.known)
     for_torch, for_batches = np.random.SeedSequence([seed, fold]).spawn(2)
-    # Initial weights and dropout draw from torch's global generator: the caller's is put back.
+    # Initial weights, cuts and dropout draw from torch's global generator: the caller's is put
+    # back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(for_torch.generate_state(1, np.uint64)[0]))
         network = build_encoder_decoder(model, codes, asked)
-        generator = np.random.default_rng(for_batches)
-        rows = {"training": data.training, "validation": data.validation}
-        history, chosen = fit_decoder(network, data.trajectories, rows, model, generator)
+        rows = (data.training, data.validation)
+        objective = Forecasting(network, data.trajectories, *rows, l2=model["l2"])
+        objective.start_at_base_rates()
+        history, chosen = fit(objective, model, np.random.default_rng(for_batches), checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.safetensors").write_bytes(save(network.state_dict()))
     write_history(history, chosen, folder)
-    sections = {"kind": model["kind"], "model": dict(model), "encoding": dict(encoding)}
-    card = {**sections, "seed": seed, **_card(data, history, chosen)}
+    card = {"kind": model["kind"], **sections, **_card(data, history, chosen)}
     (folder / "model.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    checkpoint.remove()
 
 
 def _card(data: ForecastData, history: list[Losses], chosen: int) -> dict[str, Any]:

@@ -1,4 +1,15 @@
-"""Train a recurrent network for one fold and write its folder."""
+"""Train a recurrent network for one fold and write its folder.
+
+One process trains one model. A model that outgrows one device can be shared by several (ranks.py):
+
+    torchrun --standalone --nproc-per-node 2 -m visitseq.train arguments.json
+
+where arguments.json holds the arguments of ``train_model`` by name, paths as strings; or, in a
+script of your own that torchrun starts, between ``torch.distributed.init_process_group`` and
+``destroy_process_group``, call ``train_model`` in every process with the same arguments. The loss
+curve is that of one process with the same ``batch``, which stays the size of the whole batch, but
+for dropout's draws and the rounding of sums.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,8 +20,11 @@ import torch
 from safetensors.torch import save
 
 from visitseq.models.recurrent import build_classifier
+from visitseq.train.checkpoint import Checkpoint, training_digest
+from visitseq.train.classification import Classification
 from visitseq.train.fit import fit
 from visitseq.train.model_folder import write_card, write_history
+from visitseq.train.ranks import Ranks
 from visitseq.train.training_data import read_training_data
 
 
@@ -24,8 +38,12 @@ def train_model(
     parts: int,
     seed: int,
     folder: Path,
+    device: str = "cpu",
 ) -> None:
     """Write model.safetensors, model.json and history.csv of a model of kind recurrent.
+
+    While it runs the state of its last epoch stands in ``folder``/checkpoint, and a call with the
+    same arguments goes on from there.
 
     Parameters
     ----------
@@ -39,6 +57,8 @@ def train_model(
         With the fold, decides the initial weights, the dropout and the order of the batches.
     folder
         Where the files go.
+    device
+        Where this process trains: cpu, or cuda with a number.
 
     Raises
     ------
@@ -46,26 +66,40 @@ def train_model(
         The training parts lack cases or controls, or training diverges.
     """
     data = read_training_data(visits, vocabulary, encoding, fold, parts)
+    ranks, place = Ranks.here(), torch.device(device)
+    parameters = {"model": dict(model), "encoding": dict(encoding), "fold": fold, "parts": parts}
+    where = {"seed": seed, "world": ranks.world, "device": place.type}
+    digest = training_digest([visits, vocabulary], {**parameters, **where}, __name__)
+    checkpoint = Checkpoint(folder / "checkpoint", digest)
     for_torch, for_batches = np.random.SeedSequence([seed, fold]).spawn(2)
-    # Initial weights and dropout draw from torch's global generator: the caller's is put back.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(for_torch.generate_state(1, np.uint64)[0]))
-        network = build_classifier(model, len(data.known))
-        history, chosen = fit(network, data, model, np.random.default_rng(for_batches))
-    folder.mkdir(parents=True, exist_ok=True)
-    # By way of bytes: save_file makes a file that nobody else may read.
-    (folder / "model.safetensors").write_bytes(save(network.state_dict()))
-    write_history(history, chosen, folder)
-    write_card(
-        folder,
-        data,
-        history[chosen - 1],
-        model=model,
-        encoding=encoding,
-        seed=seed,
-        early_stopping={
-            "epochs": len(history),
-            "chosen_epoch": chosen,
-            "chosen_by": "validation loss" if len(data.validation) else "training loss",
-        },
-    )
+    seeds = for_torch.generate_state(1 + ranks.world, np.uint64)
+    # Initial weights and dropout draw from torch's global generators: the caller's are put back.
+    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+        torch.manual_seed(int(seeds[0]))
+        network = build_classifier(model, len(data.known)).to(place)
+        torch.manual_seed(int(seeds[1 + ranks.rank]))  # dropout: each rank's own
+        objective = Classification(
+            network, data, l2=model["l2"], class_weights=model["class_weights"]
+        )
+        objective.start_at_base_rate()
+        generator = np.random.default_rng(for_batches)
+        history, chosen = fit(objective, model, generator, checkpoint)
+    if ranks.leads:
+        folder.mkdir(parents=True, exist_ok=True)
+        # By way of bytes: save_file makes a file that nobody else may read.
+        (folder / "model.safetensors").write_bytes(save(network.state_dict()))
+        write_history(history, chosen, folder)
+        write_card(
+            folder,
+            data,
+            history[chosen - 1],
+            model=model,
+            encoding=encoding,
+            seed=seed,
+            early_stopping={
+                "epochs": len(history),
+                "chosen_epoch": chosen,
+                "chosen_by": "validation loss" if len(data.validation) else "training loss",
+            },
+        )
+        checkpoint.remove()

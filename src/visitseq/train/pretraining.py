@@ -1,13 +1,13 @@
 """Pre-train an encoder on the training parts alone, as a start for the recurrent classifier.
 
-Of each training row's window K visits, in each epoch others (``fit_decoder``), are written by an
+Of each training row's window K visits, each time others (``forecasting``), are written by an
 encoder-decoder that reads those before; their codes are the labels. Whatever it learns of how
 visits follow one another, its encoder keeps. Then the encoder's weights start the classifier, whose
-head is fresh, and the two are trained as any recurrent classifier (``fit``).
+head is fresh, and the two are trained as any recurrent classifier.
 
-Of the validation and the test part nothing is touched: neither rows nor codes. That is why the
-number of epochs is fixed here and not chosen by a loss. Rows with K visits or fewer have nothing
-to be written from anything, and are left out.
+Of the validation and the test part nothing is touched: neither rows nor codes. So the number of
+epochs is fixed, and of them the one with the smallest training loss is kept. Rows with K visits or
+fewer have nothing to be written from anything, and are left out.
 """
 
 import hashlib
@@ -23,14 +23,19 @@ from visitseq.errors import UserError
 from visitseq.models.encoder_decoder import EncoderDecoder, build_encoder_decoder
 from visitseq.models.forecast_batches import Trajectories, VisitLabels
 from visitseq.models.recurrent import RecurrentClassifier
-from visitseq.train.fit_decoder import run_epoch, start
+from visitseq.train.checkpoint import Checkpoint
+from visitseq.train.fit import fit
+from visitseq.train.forecasting import Forecasting
 from visitseq.train.training_data import TrainingData
 
 log = logging.getLogger(__name__)
 
 
 def pretrain(
-    data: TrainingData, model: Mapping[str, Any], generator: np.random.Generator
+    data: TrainingData,
+    model: Mapping[str, Any],
+    generator: np.random.Generator,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[EncoderDecoder, dict[str, Any]]:
     """Train an encoder-decoder on the windows of the training rows.
 
@@ -41,7 +46,10 @@ def pretrain(
     model
         The model's section of the configuration, of kind seq2seq.
     generator
-        Decides the order of the batches. Initial weights and dropout draw from torch's global one.
+        Decides the order of the batches. Initial weights, cuts and dropout draw from torch's global
+        one.
+    checkpoint
+        Where the state is kept meanwhile.
 
     Returns
     -------
@@ -52,9 +60,9 @@ def pretrain(
     Raises
     ------
     UserError
-        No training row has visits enough or a known code, or the loss is no longer finite.
+        No training row has visits enough or a known code, or training diverges.
     """
-    ahead, sequences = model["visits_ahead"], data.sequences
+    ahead, sequences, epochs = model["visits_ahead"], data.sequences, model["pretraining_epochs"]
     rows = data.training[sequences.lengths[data.training] > ahead]
     if not len(rows):
         raise UserError(
@@ -62,24 +70,22 @@ def pretrain(
             f"{ahead} visits that pre-training decodes. Lower the model's visits_ahead."
         )
     labels = VisitLabels(sequences.code_offsets, sequences.codes, data.known)
-    trajectories = Trajectories(sequences, labels, data.known, ahead)
     network = build_encoder_decoder(model, len(data.known), len(data.known))
-    optimiser = start(network, trajectories, rows, model)
-    loss = 0.0
-    for number in range(1, model["pretraining_epochs"] + 1):
-        loss = run_epoch(
-            network, optimiser, trajectories, rows, model=model, generator=generator, number=number
-        )
-        log.info("pre-training, epoch %d: training loss %.4f", number, loss)
+    trajectories = Trajectories(sequences, labels, data.known, ahead)
+    objective = Forecasting(network, trajectories, rows, rows[:0], l2=model["l2"])
+    objective.start_at_base_rates()
+    log.info("pre-training on %d training rows and no validation row", len(rows))
+    settings = {**model, "epochs": epochs, "patience": epochs}
+    history, chosen = fit(objective, settings, generator, checkpoint)
     persons = np.unique(sequences.subject_id[rows])
     return network, {
-        "epochs": model["pretraining_epochs"],
+        "epochs": epochs,
         "visits_ahead": ahead,
         "rows": len(rows),
         "left_out": len(data.training) - len(rows),
         "persons": len(persons),
         "persons_digest": digest_of_persons(persons),
-        "loss": loss,
+        "loss": history[chosen - 1].training,
     }
 
 

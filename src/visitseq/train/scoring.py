@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from visitseq.encode.sequences import Integers, Sequences
 from visitseq.models.batches import collate
 from visitseq.models.recurrent import RecurrentClassifier, build_classifier
+from visitseq.train.shuffled_batches import batches_by_length
 
 #: Rows scored at once: enough to fill the processor, few enough to bound memory.
 BATCH = 512
@@ -30,11 +31,9 @@ def score_logits(
     for the rounding of products of other shapes (relative 1e-5 or less in float32).
     """
     logits = np.empty(len(rows))
-    by_length = np.argsort(sequences.lengths[rows], kind="stable")
     network.eval()
     with torch.inference_mode():
-        for first in range(0, len(rows), batch):
-            places = by_length[first : first + batch]
+        for places in batches_by_length(sequences.lengths[rows], batch):
             logits[places] = network(collate(sequences, rows[places], known)).numpy()
     return logits
 

@@ -1,11 +1,17 @@
 """Cut rows into batches of similar length, in random order.
 
-A batch takes as many steps as its longest row has visits, so rows of unlike length in one batch
-leave most of the later steps almost empty. Sorting all rows by length would mend that, but length
-tells the label (cases have more visits): every batch would then pull the score its own way. In
-between: shuffle the rows, cut them into pools of a few batches, sort each pool by length, cut it
-into batches, and shuffle the batches.
+Batches are packed (models/batches.py): a step is taken of the rows that still have a visit, and no
+row-step is computed that is no visit. What unlike lengths cost is width: the late steps of a batch
+hold its few longest rows, and a product of few rows is slow. So a batch takes rows of like length.
+
+Sorting all rows by length would give the fullest batches, but length tells the label: cases have
+more visits. Every batch of a fully sorted order is then of one prevalence, and each step pulls the
+score towards it: the network spends its steps on unlearning the batch before, early stopping
+comes sooner, and the AUROC falls. In between: shuffle the rows, cut them into pools of a few
+batches, sort each pool by length, cut it into batches, and shuffle the batches.
 """
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +24,7 @@ POOL = 10
 
 
 def shuffled_batches(
-    lengths: Integers, size: int, generator: np.random.Generator
+    lengths: Integers, size: int, generator: np.random.Generator, pool: int = POOL
 ) -> list[npt.NDArray[np.intp]]:
     """Places of ``lengths`` in batches of ``size``, each place in one batch, one batch smaller.
 
@@ -30,9 +36,29 @@ def shuffled_batches(
         Rows a batch.
     generator
         Decides the order; the same state gives the same batches.
+    pool
+        Batches in a pool; within a pool rows are sorted by length.
     """
     shuffled = generator.permutation(len(lengths))
-    pools = np.arange(len(lengths)) // (size * POOL)
+    pools = np.arange(len(lengths)) // (size * pool)
     ordered = shuffled[np.lexsort([lengths[shuffled], pools])]
     batches = [ordered[first : first + size] for first in range(0, len(ordered), size)]
     return [batches[place] for place in generator.permutation(len(batches))]
+
+
+def batches_by_length(lengths: Integers, size: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Places of ``lengths``, the shortest first, in batches of ``size``: for scoring."""
+    ordered = np.argsort(lengths, kind="stable")
+    for first in range(0, len(ordered), size):
+        yield ordered[first : first + size]
+
+
+def padding_waste(lengths: Integers, batches: Sequence[Integers]) -> float:
+    """Share of the row-steps that would be padding if each batch were padded to its longest row.
+
+    The networks here are given packed batches and compute none of them; the share says how uneven
+    the steps of a batch are. It is 0 where all batches are empty.
+    """
+    visits = sum(int(lengths[batch].sum()) for batch in batches)
+    padded = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
+    return 1 - visits / padded if padded else 0.0

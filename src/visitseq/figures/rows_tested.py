@@ -1,0 +1,60 @@
+"""How many cases and controls a result was tested on, as far as these numbers may be shown.
+
+A number of rows is hidden where it is small, and where what the cohort has besides it is: the table
+of the cohort would give that away. Where either is hidden, so is their sum.
+"""
+
+from typing import NamedTuple
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from visitseq.figures.forecast_results import ForecastResult
+from visitseq.figures.model_results import ModelResult
+from visitseq.figures.small_cells import HIDDEN, may_show, show_count
+from visitseq.figures.study import Study
+
+
+class RowsTested(NamedTuple):
+    """Rows of the test parts of all folds together, as text."""
+
+    cases: str
+    controls: str
+    rows: str
+
+    @property
+    def words(self) -> str:
+        """Write "115 cases, 1,150 controls"."""
+        numbers = {"cases": self.cases, "controls": self.controls}
+        return ", ".join(
+            f"{noun} {HIDDEN}" if number == HIDDEN else f"{number} {noun}"
+            for noun, number in numbers.items()
+        )
+
+
+def rows_tested(study: Study, result: ModelResult) -> RowsTested:
+    """Count the rows that a result was tested on."""
+    cases = sum(int(fold.rows.case.sum()) for fold in result.folds)
+    controls = sum(len(fold.rows) for fold in result.folds) - cases
+    folder = study.cohort_folder(result.setting.site, study.outcomes[result.setting.task])
+    label = pq.read_table(folder / "cohort.parquet", columns=["label"])["label"]
+    all_cases = pc.sum(label).as_py() or 0
+    texts = (
+        _show(cases, all_cases, study.minimum_cell),
+        _show(controls, len(label) - all_cases, study.minimum_cell),
+    )
+    shown = texts == (f"{cases:,}", f"{controls:,}")
+    return RowsTested(*texts, rows=f"{cases + controls:,}" if shown else HIDDEN)
+
+
+def persons_tested(study: Study, result: ForecastResult) -> str:
+    """Count the persons of a forecast's test parts; one of a small cohort's rest is hidden too."""
+    persons = sum(len(fold.visits.groups.ids) for fold in result.folds)
+    cohort = study.forecasts[result.setting.task].cohort
+    folder = study.cohort_folder(result.setting.site, cohort)
+    rows = pq.read_metadata(folder / "cohort.parquet").num_rows
+    return _show(persons, rows, study.minimum_cell)
+
+
+def _show(number: int, of_cohort: int, minimum: int) -> str:
+    return show_count(number, minimum) if may_show(of_cohort - number, minimum) else HIDDEN

@@ -1,0 +1,85 @@
+"""A small cohort and small models, for the tests of what trains on them."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from arrow_visits import Row, write_visits, write_vocabulary
+
+from visitseq.train.baseline import train_baseline
+from visitseq.train.network import train_model
+
+CODES, PARTS, FOLD = 8, 7, 2  # fold 2 tests on part 2 and validates on part 3
+ENCODING = {
+    "vocabulary": "codes",
+    "sequence": "visit",
+    "min_count": 2,
+    "vectors": "none",
+    "domains": ["condition"],
+}
+GRU = {
+    "kind": "recurrent",
+    "cell": "gru",
+    "reset": "after",
+    "bidirectional": False,
+    "embed": "sum",
+    "initialisation": "uniform",
+    "precision": "float32",
+    "embedding": 8,
+    "hidden": 8,
+    "layers": 1,
+    "dropout": 0.2,
+    "duration": True,
+    "optimiser": "adam",
+    "learning_rate": 0.01,
+    "schedule": "constant",
+    "gradient_norm": None,
+    "class_weights": "none",
+    "l2": 0.001,
+    "batch": 32,
+    "epochs": 5,
+    "patience": 5,
+}
+LOGISTIC = {"kind": "logistic", "inverse_penalty": 0.1}
+
+
+def cohort(n: int = 210, seed: int = 0) -> list[Row]:
+    """Random visits; code 0 raises the risk. Every seventh row has no visit."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for subject in range(n):
+        lengths = draw.integers(0, 4, size=0 if subject % 7 == 0 else draw.integers(1, 6))
+        visits = [sorted(draw.choice(CODES, size=k, replace=False).tolist()) for k in lengths]
+        risk = 0.8 if any(0 in visit for visit in visits) else 0.2
+        part = int(draw.integers(PARTS))
+        rows.append(Row(visits, bool(draw.random() < risk), part, subject_id=subject))
+    return rows
+
+
+def inputs(rows: Sequence[Row], folder: Path) -> dict[str, Path]:
+    return {
+        "visits": write_visits(rows, folder / "visits.arrow"),
+        "vocabulary": write_vocabulary(rows, CODES, PARTS, folder / "vocabulary.parquet"),
+    }
+
+
+def train(rows: Sequence[Row], folder: Path, model: dict[str, Any], seed: int = 0) -> Path:
+    """Train on ``rows``; return the model's folder."""
+    run = train_baseline if model["kind"] == "logistic" else train_model
+    run(
+        **inputs(rows, folder),
+        model=model,
+        encoding=ENCODING,
+        fold=FOLD,
+        parts=PARTS,
+        seed=seed,
+        folder=folder / "model",
+    )
+    return folder / "model"
+
+
+def card_of(folder: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((folder / "model.json").read_text())
+    return card

@@ -1,0 +1,54 @@
+"""The keys of a network's training: what they are when left out, and what is refused."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from visitseq.config import fill_config, merge_config
+from visitseq.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+
+
+def filled(**keys: Any) -> dict[str, Any]:
+    """The section of a network of which ``keys`` alone are given."""
+    default = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))
+    overlay = {"models": {"mine": {"kind": "recurrent", **keys}}}
+    model: dict[str, Any] = fill_config(merge_config(default, overlay), SCHEMA)["models"]["mine"]
+    return model
+
+
+def test_what_is_left_out() -> None:
+    model = filled()
+    found = [model[key] for key in ("optimiser", "schedule", "gradient_norm", "class_weights")]
+    assert found == ["adam", "constant", None, "none"]
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "rate"), [(None, 0.001), ("adam", 0.001), ("adadelta", 1), ("sgd", 0.1)]
+)
+def test_the_learning_rate_is_the_optimisers_unless_it_is_given(
+    optimiser: str | None, rate: float
+) -> None:
+    named = {"optimiser": optimiser} if optimiser else {}
+    assert filled(**named)["learning_rate"] == rate
+    assert filled(**named, learning_rate=0.5)["learning_rate"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("optimiser", "adagrad"),
+        ("schedule", "steps"),
+        ("gradient_norm", 0),
+        ("class_weights", [1, 2]),
+        ("learning_rate", 0),
+    ],
+)
+def test_what_is_refused_names_the_key_and_the_value(key: str, value: Any) -> None:
+    with pytest.raises(UserError, match=f"models/mine/{key}: {re.escape(repr(value))}"):
+        filled(**{key: value})
