@@ -15,6 +15,7 @@ from torch import nn
 from visitseq.train.lazy_rows import (
     ADADELTA,
     ADAM,
+    ROWS,
     RowAdadelta,
     RowAdam,
     RowOptimiser,
@@ -94,7 +95,10 @@ class Optimiser:
             group["lr"] = learning_rate
         self._for_dense.step()
         for table, of_table, total in zip(self._for_tables, rows, sums, strict=True):
-            table.step(of_table, total, learning_rate)
+            for some, gradient in zip(
+                torch.split(of_table, ROWS), torch.split(total, ROWS), strict=True
+            ):
+                table.step(some, gradient, learning_rate)
 
     def state(self) -> dict[str, torch.Tensor]:
         """What it remembers, as flat names: of dense parameters and of tables, by number."""
