@@ -17,6 +17,9 @@ from visitseq.errors import UserError
 
 Config = dict[str, Any]
 
+#: The kind of cohort that a kind of task is asked in: with an outcome, or without.
+_COHORT_KINDS = {"onset": "case_control", "forecast": "all"}
+
 #: The presets whose hazard of heart failure order_effect moves.
 WITH_DIAL = ("primary_care", "intensive_care")
 
@@ -138,6 +141,12 @@ def _check_references(config: Config) -> None:
             _require(name, config[section], f"run/{section}", section)
     for name, task in config["tasks"].items():
         _require(task["cohort"], config["cohorts"], f"tasks/{name}/cohort", "cohorts")
+        found, wanted = config["cohorts"][task["cohort"]]["kind"], _COHORT_KINDS[task["kind"]]
+        if found != wanted:
+            raise UserError(
+                f"Configuration, tasks/{name}/cohort: {task['cohort']} is of kind {found}, but a "
+                f"task of kind {task['kind']} needs a cohort of kind {wanted}."
+            )
 
 
 def _require(name: str, defined: Mapping[str, Any], key: str, section: str) -> None:
@@ -165,7 +174,7 @@ def _check_values(config: Config) -> None:
                 "written YYYY-MM-DD."
             )
     for name, cohort in config["cohorts"].items():
-        youngest, oldest = cohort["age"]
+        youngest, oldest = cohort.get("age", (0, 0))
         if youngest > oldest:
             raise UserError(
                 f"Configuration, cohorts/{name}/age: [{youngest}, {oldest}] is upside down. Write "

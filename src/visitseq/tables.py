@@ -94,6 +94,10 @@ VISITS = pa.schema(
     ]
 )
 
+#: The visits of a task that asks for visits: ``targets`` holds each visit's own label ids, as long
+#: as ``visits``; ``days_to_index`` is null.
+VISIT_TARGETS = pa.schema([*VISITS, ("targets", pa.list_(pa.list_(pa.int32())))])
+
 #: The test (or validation) part's predictions in cohort order: the MEDS evaluation columns, with
 #: the matched set and the untruncated score before them.
 PREDICTIONS = pa.schema(
@@ -105,6 +109,18 @@ PREDICTIONS = pa.schema(
         ("boolean_value", pa.bool_()),
         ("predicted_boolean_value", pa.bool_()),
         ("predicted_boolean_probability", pa.float32()),
+    ]
+)
+
+#: The visits of the test (or validation) part that are predicted, by person in cohort order and by
+#: ``ahead`` (1 is the first after those read): the ids of the labels that came true, ascending, and
+#: of the 30 that were held most likely, best first, ties by id; fewer where fewer are known.
+FORECASTS = pa.schema(
+    [
+        ("subject_id", pa.int64()),
+        ("ahead", pa.int32()),
+        ("labels", pa.list_(pa.int32())),
+        ("top", pa.list_(pa.int32())),
     ]
 )
 

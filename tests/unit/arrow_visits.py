@@ -4,7 +4,7 @@ Nothing of the library's encoder is used: rows go in as Python lists.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -67,6 +67,16 @@ def write_batch(batch: pa.RecordBatch, path: Path) -> Path:
 
 def write_visits(rows: Sequence[Row], path: Path) -> Path:
     return write_batch(record_batch(rows), path)
+
+
+def write_histories(rows: Sequence[Row], path: Path) -> Path:
+    """Write rows without outcome, each visit asked for the codes that it holds."""
+    batch = record_batch([replace(row, label=None) for row in rows])
+    columns = {name: batch.column(name) for name in tables.VISITS.names}
+    columns["days_to_index"] = pa.nulls(len(rows), tables.VISITS.field("days_to_index").type)
+    columns["targets"] = columns["visits"]
+    arrays = [columns[name] for name in tables.VISIT_TARGETS.names]
+    return write_batch(pa.RecordBatch.from_arrays(arrays, schema=tables.VISIT_TARGETS), path)
 
 
 def write_vocabulary(rows: Sequence[Row], codes: int, parts: int, path: Path) -> Path:

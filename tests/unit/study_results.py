@@ -17,6 +17,7 @@ from arrow_visits import Row, write_visits
 
 from visitseq import tables
 from visitseq.evaluate.metrics import estimate_metrics
+from visitseq.evaluate.recall import RankedVisits, estimate_recalls
 from visitseq.evaluate.scored_rows import ScoredRows
 
 CONTROLS, PARTS = 4, 7
@@ -59,6 +60,7 @@ def study_of(**changes: Any) -> dict[str, Any]:
         "sites": {"riverside": {"synthetic": True, "simulated": True}},
         "tasks": {
             "heart_failure": {
+                "kind": "onset",
                 "cohort": "heart_failure",
                 "observation_months": 18,
                 "prediction_months": 0,
@@ -66,6 +68,7 @@ def study_of(**changes: Any) -> dict[str, Any]:
         },
         "encodings": ["one_hot"],
         "models": ["logistic", "gru"],
+        "forecasts": [],
         "folds": [0],
         "seed": 0,
         "draws": 200,
@@ -195,6 +198,44 @@ def write_evaluation(
     scored = ScoredRows.from_predictions(table)
     metrics = estimate_metrics(scored, study["draws"], study["seed"], fold)
     content = {name: estimate.to_json(WHERE) for name, estimate in metrics.items()}
+    (folder / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def write_forecasts(study: dict[str, Any], results: Path) -> None:
+    """The cohorts of forecasts, and predictions that are the better the nearer the visit."""
+    steps = [("persons of the site", 5_000), ("at least 2 visits", 3_700)]
+    for number, site in enumerate(study["sites"]):
+        draw = np.random.default_rng(number)
+        for name, task in study["tasks"].items():
+            folder = results / "2_cohort" / site / task["cohort"]
+            folder.mkdir(parents=True, exist_ok=True)
+            write_attrition({"person": steps}, folder)
+            nobody = {name: pa.nulls(3_700) for name in tables.COHORT.names}
+            tables.write_parquet(pa.table(nobody).cast(tables.COHORT), folder / "cohort.parquet")
+            for _, encoding, model in study["forecasts"]:
+                for fold in study["folds"]:
+                    place = (site, name, encoding, model, f"fold{fold}")
+                    write_forecast(draw, results.joinpath("5_evaluate", *place), fold, study, task)
+
+
+def write_forecast(
+    draw: np.random.Generator, folder: Path, fold: int, study: dict[str, Any], task: dict[str, Any]
+) -> None:
+    rows = []
+    for subject in range(80):
+        for ahead in range(1, task["visits_ahead"] + 1):
+            labels = sorted(draw.choice(40, draw.integers(1, 4), replace=False).tolist())
+            top = draw.choice(60, 30, replace=False).tolist()
+            if draw.random() < 0.8 / ahead:
+                top = labels + [label for label in top if label not in labels]
+            rows.append((fold * 1000 + subject, ahead, labels, top[:30]))
+    columns = dict(zip(tables.FORECASTS.names, map(list, zip(*rows, strict=True)), strict=True))
+    table = pa.table(columns, schema=tables.FORECASTS)
+    tables.write_parquet(table, folder / "predictions.parquet")
+    ranked = RankedVisits.from_predictions(table)
+    settings = (study["draws"], study["seed"], fold)
+    recalls = estimate_recalls(ranked, task["visits_ahead"], *settings)
+    content = {name: estimate.to_json(WHERE) for name, estimate in recalls.items()}
     (folder / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
 
 

@@ -54,6 +54,27 @@ def test_filling_gives_every_key_and_changes_none() -> None:
     assert small["run"] == {}
 
 
+def test_a_forecast_in_a_cohort_of_everybody_is_filled() -> None:
+    small = {
+        "run": {},
+        "sites": {},
+        "cohorts": {"everyone": {"kind": "all"}},
+        "tasks": {"forecast": {"kind": "forecast"}},
+        "encodings": {},
+        "models": {"seq2seq": {"kind": "seq2seq"}},
+    }
+    config = fill_config(small, SCHEMA)
+    assert config["cohorts"]["everyone"] == {"kind": "all", "min_visits": 2, "persons": None}
+    assert config["tasks"]["forecast"] == {
+        "kind": "forecast",
+        "cohort": "everyone",
+        "visits_ahead": 3,
+        "labels": ["condition"],
+        "rollup": "none",
+    }
+    assert config["models"]["seq2seq"]["pretraining_epochs"] == 10
+
+
 def test_mappings_merge_and_the_rest_replaces() -> None:
     config = filled(
         run={"models": ["gru"]}, models={"gru": {"hidden": 7}, "other": {"kind": "logistic"}}
@@ -82,7 +103,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"models": {"gru": {"hiden": 3}}}, "models/gru: unknown key hiden. Did you mean hidden?"),
     ({"models": {"gru": {"hidden": 0}}}, "models/gru/hidden: 0 is less than"),
     ({"models": {"new": {"kind": "forest"}}}, "models/new/kind: 'forest' is not one of"),
-    ({"models": {"new": {"kind": "recurent"}}}, "not one of .* recurrent. Did you mean recurrent?"),
+    (
+        {"models": {"new": {"kind": "recurent"}}},
+        "not one of .* recurrent, seq2seq. Did you mean recurrent?",
+    ),
     (
         {"sites": {"lakeview": {"preset": "primary"}}},
         "sites/lakeview/preset: 'primary' is not one of primary_care, .*hazard. Did you mean pri",
@@ -110,6 +134,20 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"cohorts": {"heart_failure": {"age": [85, 40]}}}, "age: .85, 40. is upside down"),
     ({"cohorts": {"heart_failure": {"matching": {"exact": ["age"]}}}}, "'age' is not one of"),
     ({"tasks": {"heart_failure": {"cohort": "none"}}}, "tasks/heart_failure/cohort: none is not"),
+    (
+        {"tasks": {"heart_failure": {"cohort": "everyone"}}},
+        "tasks/heart_failure/cohort: everyone is of kind all, but a task of kind onset needs",
+    ),
+    ({"tasks": {"forecast": {"cohort": "heart_failure"}}}, "needs a cohort of kind all"),
+    ({"tasks": {"forecast": {"visits_ahead": 0}}}, "tasks/forecast/visits_ahead: 0 is less than"),
+    (
+        {"tasks": {"forecast": {"rollup": "ccs"}}},
+        "tasks/forecast/rollup: .* was expected|not one of",
+    ),
+    ({"tasks": {"new": {"kind": "next"}}}, "tasks/new/kind: 'next' is not one of"),
+    ({"cohorts": {"everyone": {"age": [40, 85]}}}, "cohorts/everyone: unknown key age"),
+    ({"cohorts": {"new": {"kind": "some"}}}, "cohorts/new/kind: 'some' is not one of"),
+    ({"models": {"seq2seq": {"layers": 2}}}, "models/seq2seq: unknown key layers"),
 ]
 
 

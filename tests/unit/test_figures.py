@@ -21,20 +21,31 @@ import pytest
 from arrow_visits import Row, write_visits
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from sklearn.metrics import roc_curve
-from study_results import ATTRITION, study_of, write_attrition, write_cohort, write_results
+from study_results import (
+    ATTRITION,
+    study_of,
+    write_attrition,
+    write_cohort,
+    write_forecasts,
+    write_results,
+)
 
 from visitseq import tables
 from visitseq.evaluate.bootstrap import Groups
 from visitseq.evaluate.metrics import METRICS, metric_draws
+from visitseq.evaluate.recall import CUTS
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.figures.attrition import draw_attrition
 from visitseq.figures.calibration import binned_risk, draw_calibration, joined_bars
 from visitseq.figures.cohort import draw_cohort
 from visitseq.figures.cohort_table import cohort_table
 from visitseq.figures.draw import draw_figures
+from visitseq.figures.forecast import draw_forecast
+from visitseq.figures.forecast_results import read_forecasts
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import metrics_table, readable_metrics
 from visitseq.figures.model_results import FoldResult, read_ceilings, read_results
@@ -126,6 +137,75 @@ def test_every_file_is_written_and_its_bytes_are_the_same_on_every_run(tmp_path:
     assert b"/FontFile2" in first["fig_roc.pdf"]
     table = pq.read_table(tmp_path / "first/metrics.parquet")
     assert table.schema.equals(tables.METRICS)
+
+
+FORECAST = {"kind": "forecast", "cohort": "everyone", "visits_ahead": 2}
+
+
+def with_forecast(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A study with a forecast alone, written to ``folder``."""
+    study = study_of(
+        sites=changes.pop("sites", {"riverside": {"synthetic": True, "simulated": False}}),
+        tasks={"forecast": FORECAST},
+        models=["gru", "seq2seq"],
+        forecasts=[["forecast", "one_hot", "seq2seq"]],
+        **changes,
+    )
+    write_forecasts(study, folder)
+    return study
+
+
+def test_a_forecast_has_a_figure_and_columns_of_its_own(tmp_path: Path) -> None:
+    study = with_forecast(tmp_path, folds=[0, 3])
+    draw_figures(study=study, results=tmp_path, folder=tmp_path / "figures")
+    written = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert written == FILES | {"fig_forecast.pdf", "fig_forecast.svg"}
+    # Nothing has an outcome.
+    assert "no task with an outcome was run" in (tmp_path / "figures/fig_roc.svg").read_text()
+    shown = Study.from_mapping(study, tmp_path)
+    (result,) = read_forecasts(shown)
+    table = pd.read_csv(tmp_path / "figures/table_metrics.csv")
+    assert table[["site", "task", "model"]].to_numpy().tolist() == [
+        ["riverside", "forecast", "seq2seq"]
+    ]
+    mean = result.means["recall_at_10"]
+    assert table["recall_at_10"].item() == f"{mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}]"
+    rows = pd.read_parquet(tmp_path / "figures/metrics.parquet")
+    rows = rows[rows["metric"] == "recall_at_20_ahead_2"].sort_values("fold")
+    assert rows["fold"].tolist()[:2] == [0, 3]
+    values = rows["value"].to_numpy()
+    assert values[2] == pytest.approx(values[:2].mean())
+
+
+def test_the_figure_of_a_forecast_shows_its_recalls(tmp_path: Path) -> None:
+    study = Study.from_mapping(with_forecast(tmp_path, sites=TWO_SITES), tmp_path)
+    results = read_forecasts(study)
+    figure = draw_forecast(study, results)
+    assert len(figure.axes) == 2
+    for axes, result in zip(figure.axes, results, strict=True):
+        bars = [bar for bar in axes.containers if isinstance(bar, ErrorbarContainer)]
+        lines: list[Any] = [bar.lines[0] for bar in bars]
+        expected = [[result.means[f"recall_at_{k}_ahead_{n}"].value for n in (1, 2)] for k in CUTS]
+        found = np.array([line.get_ydata() for line in lines])
+        np.testing.assert_allclose(found, expected)
+        places = np.array([line.get_xdata() for line in lines])
+        np.testing.assert_array_equal(places.round(), [[1, 2]] * 3)
+    assert "synthetic records" in words(figure)
+    labels = {bar.get_label() for axes in figure.axes for bar in axes.containers}
+    assert labels == {f"seq2seq, recall at {k}" for k in CUTS}
+    small = draw_forecast(replace(study, minimum_cell=1000), results)
+    assert any("fewer than 1000" in text for text in words(small))
+    assert "no forecast was run" in words(draw_forecast(study, []))
+
+
+def test_the_flow_of_everybody_has_one_column(tmp_path: Path) -> None:
+    study = Study.from_mapping(with_forecast(tmp_path), tmp_path)
+    drawn = words(draw_attrition(study))
+    assert "Persons" in drawn
+    assert "at least 2 visits" in drawn
+    assert not {"Cases", "Controls"} & set(drawn)
+    assert draw_love(study).axes
+    assert cohort_table(study).empty
 
 
 def test_a_study_of_nothing_still_has_its_files(

@@ -1,6 +1,7 @@
-# Events and persons in; cases, controls and index dates out.
+# Events and persons in; who is studied and until when out.
 #
-#   build_cohort   phenotype, criteria, matching -> cohort, matches, attrition, balance
+#   build_cohort       phenotype, criteria, matching -> cohort, matches, attrition, balance
+#   build_population   everybody with visits enough -> cohort, attrition
 
 
 rule build_cohort:
@@ -19,6 +20,8 @@ rule build_cohort:
         "results/logs/build_cohort/{site}/{cohort}.log",
     benchmark:
         "results/benchmarks/build_cohort/{site}/{cohort}.tsv"
+    wildcard_constraints:
+        cohort=either(of_kind("cohorts", "case_control")),
     conda:
         "../../environment.yml"
     threads: 1
@@ -29,6 +32,31 @@ rule build_cohort:
         code=fingerprint("cohort.build"),
     script:
         "../scripts/build_cohort.py"
+
+
+rule build_population:
+    input:
+        events="results/1_ingest/{site}/events.parquet",
+        persons="results/1_ingest/{site}/persons.parquet",
+    output:
+        cohort="results/2_cohort/{site}/{cohort}/cohort.parquet",
+        attrition="results/2_cohort/{site}/{cohort}/attrition.csv",
+    log:
+        "results/logs/build_population/{site}/{cohort}.log",
+    benchmark:
+        "results/benchmarks/build_population/{site}/{cohort}.tsv"
+    wildcard_constraints:
+        cohort=either(of_kind("cohorts", "all")),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        cohort=lookup("cohorts/{cohort}", within=config),
+        seed=RUN["seed"],
+        parts=RUN["parts"],
+        code=fingerprint("cohort.population"),
+    script:
+        "../scripts/build_population.py"
 
 
 rule cohort:

@@ -1,6 +1,7 @@
-# A cohort and its site's events in; the visits of each window as sparse one-hot sequences out.
+# A cohort and its site's events in; visits as sparse one-hot sequences out.
 #
-#   encode_visits   windows, visits, vocabulary -> visits.arrow, vocabulary.parquet
+#   encode_visits    the visits of each window -> visits.arrow, vocabulary.parquet
+#   encode_targets   whole records, with the labels of each visit -> labels.parquet besides
 
 
 rule encode_visits:
@@ -16,6 +17,8 @@ rule encode_visits:
         "results/logs/encode_visits/{site}/{task}/{encoding}.log",
     benchmark:
         "results/benchmarks/encode_visits/{site}/{task}/{encoding}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
     conda:
         "../../environment.yml"
     threads: 1
@@ -27,6 +30,33 @@ rule encode_visits:
         code=fingerprint("encode.encode"),
     script:
         "../scripts/encode_visits.py"
+
+
+rule encode_targets:
+    input:
+        cohort=lambda wildcards: f"results/2_cohort/{wildcards.site}/{cohort_of(wildcards)}/cohort.parquet",
+        events="results/1_ingest/{site}/events.parquet",
+        codes="results/1_ingest/{site}/codes.parquet",
+    output:
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        labels="results/3_encode/{site}/{task}/{encoding}/labels.parquet",
+    log:
+        "results/logs/encode_targets/{site}/{task}/{encoding}.log",
+    benchmark:
+        "results/benchmarks/encode_targets/{site}/{task}/{encoding}.tsv"
+    wildcard_constraints:
+        task=either(FORECASTS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        task=lookup("tasks/{task}", within=config),
+        encoding=lookup("encodings/{encoding}", within=config),
+        parts=RUN["parts"],
+        code=fingerprint("encode.targets"),
+    script:
+        "../scripts/encode_targets.py"
 
 
 rule encode:

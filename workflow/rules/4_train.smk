@@ -1,7 +1,10 @@
 # Visit sequences in, a trained model a fold out.
 #
-#   train_model      recurrent networks -> model.safetensors
-#   train_baseline   scikit-learn models -> model.skops
+#   train_model        recurrent networks -> model.safetensors
+#   train_baseline     scikit-learn models -> model.skops
+#   train_pretrained   recurrent networks that start from a pre-trained encoder
+#   train_forecast     encoder-decoders, on whole records
+#   refuse_model       what a kind of model cannot be trained for
 
 
 rule train_model:
@@ -17,6 +20,7 @@ rule train_model:
     benchmark:
         f"results/benchmarks/train_model/{STUDY}.tsv"
     wildcard_constraints:
+        task=either(ONSETS),
         model=either(NETWORKS),
     conda:
         "../../environment.yml"
@@ -44,6 +48,7 @@ rule train_baseline:
     benchmark:
         f"results/benchmarks/train_baseline/{STUDY}.tsv"
     wildcard_constraints:
+        task=either(ONSETS),
         model=either(BASELINES),
     conda:
         "../../environment.yml"
@@ -56,6 +61,83 @@ rule train_baseline:
         code=fingerprint("train.baseline"),
     script:
         "../scripts/train_baseline.py"
+
+
+rule train_pretrained:
+    input:
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+    output:
+        weights=f"results/4_train/{STUDY}/model.safetensors",
+        model=f"results/4_train/{STUDY}/model.json",
+        history=f"results/4_train/{STUDY}/history.csv",
+    log:
+        f"results/logs/train_pretrained/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/train_pretrained/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
+        model=either(SEQ2SEQ),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        model=lookup("models/{model}", within=config),
+        encoding=lookup("encodings/{encoding}", within=config),
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        code=fingerprint("train.pretrained"),
+    script:
+        "../scripts/train_pretrained.py"
+
+
+rule train_forecast:
+    input:
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        labels="results/3_encode/{site}/{task}/{encoding}/labels.parquet",
+    output:
+        weights=f"results/4_train/{STUDY}/model.safetensors",
+        model=f"results/4_train/{STUDY}/model.json",
+        history=f"results/4_train/{STUDY}/history.csv",
+    log:
+        f"results/logs/train_forecast/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/train_forecast/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either(FORECASTS),
+        model=either(SEQ2SEQ),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        task=lookup("tasks/{task}", within=config),
+        model=lookup("models/{model}", within=config),
+        encoding=lookup("encodings/{encoding}", within=config),
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        code=fingerprint("train.forecast"),
+    script:
+        "../scripts/train_forecast.py"
+
+
+rule refuse_model:
+    output:
+        f"results/4_train/{STUDY}/{{file}}",
+    log:
+        f"results/logs/refuse_model/{STUDY}/{{file}}.log",
+    wildcard_constraints:
+        task=either(FORECASTS),
+        model=either([*BASELINES, *NETWORKS]),
+        file="model.safetensors|model.skops|model.json|history.csv",
+    priority: 1  # before any work that would be in vain
+    conda:
+        "../../environment.yml"
+    params:
+        task=lookup("tasks/{task}", within=config),
+        model=lookup("models/{model}", within=config),
+    script:
+        "../scripts/refuse_model.py"
 
 
 rule train:

@@ -1,8 +1,9 @@
 # A trained model and its fold's test part in; predictions and metrics with intervals out.
 #
-#   score_oracle     simulated sites: the truth's hazards on a task's rows -> oracle
-#   evaluate_model   scores, threshold, bootstrap -> predictions, validation, metrics
-#   measure_reach    recurrent networks: the gradient at every state by distance from the end -> reach
+#   score_oracle        simulated sites: the truth's hazards on a task's rows -> oracle
+#   evaluate_model      scores, threshold, bootstrap -> predictions, validation, metrics
+#   evaluate_forecast   the likeliest labels of the visits ahead -> the same files
+#   measure_reach       recurrent networks: the gradient at every state by distance from the end -> reach
 
 
 rule score_oracle:
@@ -20,6 +21,8 @@ rule score_oracle:
         "results/logs/score_oracle/{site}/{task}.log",
     benchmark:
         "results/benchmarks/score_oracle/{site}/{task}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
     conda:
         "../../environment.yml"
     threads: 1
@@ -48,6 +51,8 @@ rule evaluate_model:
         f"results/logs/evaluate_model/{STUDY}.log",
     benchmark:
         f"results/benchmarks/evaluate_model/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
     conda:
         "../../environment.yml"
     threads: 1
@@ -59,6 +64,33 @@ rule evaluate_model:
         code=fingerprint("evaluate.evaluate"),
     script:
         "../scripts/evaluate_model.py"
+
+
+rule evaluate_forecast:
+    input:
+        weights=weights_of,
+        model=f"results/4_train/{STUDY}/model.json",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+    output:
+        predictions=f"results/5_evaluate/{STUDY}/predictions.parquet",
+        validation=f"results/5_evaluate/{STUDY}/validation.parquet",
+        metrics=f"results/5_evaluate/{STUDY}/metrics.json",
+    log:
+        f"results/logs/evaluate_forecast/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/evaluate_forecast/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either(FORECASTS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        draws=RUN["bootstrap"],
+        code=fingerprint("evaluate.forecast"),
+    script:
+        "../scripts/evaluate_forecast.py"
 
 
 rule measure_reach:
@@ -74,6 +106,7 @@ rule measure_reach:
     benchmark:
         f"results/benchmarks/measure_reach/{STUDY}.tsv"
     wildcard_constraints:
+        task=either(ONSETS),
         model=either(NETWORKS),
     conda:
         "../../environment.yml"

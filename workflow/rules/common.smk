@@ -1,10 +1,12 @@
 # The configuration, checked and filled; the wildcards' names; the target lists. No rules.
 import os
 import sys
+from itertools import product
 
 import yaml
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 SRC = f"{workflow.basedir}/src"
 PHENOTYPES = f"{workflow.basedir}/workflow/phenotypes"
@@ -15,6 +17,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("
 from visitseq.config import fill_config, merge_config
 from visitseq.errors import UserError
 from visitseq.fingerprint import code_digest
+from visitseq.grid import left_out, refusal
 from visitseq.ingest.files import list_inputs
 
 
@@ -54,18 +57,31 @@ try:
     config = fill(workflow.config_settings.overwrite_config)
     RUN = config["run"]
     SITE_INPUTS = site_inputs()
-    PHENOTYPE_FILES = {cohort: phenotype_file(cohort) for cohort in config["cohorts"]}
+    PHENOTYPE_FILES = {
+        name: phenotype_file(name)
+        for name, cohort in config["cohorts"].items()
+        if "phenotype" in cohort
+    }
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-BASELINES = [name for name, model in config["models"].items() if model["kind"] == "logistic"]
-NETWORKS = [name for name in config["models"] if name not in BASELINES]
+
+def of_kind(section, kind):
+    """The names in a section of the configuration whose kind is ``kind``."""
+    return [name for name, own in config[section].items() if own["kind"] == kind]
+
+
+BASELINES = of_kind("models", "logistic")
+NETWORKS = of_kind("models", "recurrent")
+SEQ2SEQ = of_kind("models", "seq2seq")
+ONSETS = of_kind("tasks", "onset")
+FORECASTS = of_kind("tasks", "forecast")
 # How far back a network sees can be said of those that read forwards alone.
-FORWARD = [
-    name
-    for name, model in config["models"].items()
-    if model["kind"] == "recurrent" and not model["bidirectional"]
-]
+FORWARD = [name for name in NETWORKS if not config["models"][name]["bidirectional"]]
+
+if workflow.is_main_process:
+    for sentence in left_out(config):
+        logger.info(sentence)
 
 
 def either(names):
@@ -88,14 +104,35 @@ wildcard_constraints:
 
 
 COHORTS = sorted({config["tasks"][task]["cohort"] for task in RUN["tasks"]})
+MATCHED = [cohort for cohort in COHORTS if cohort in of_kind("cohorts", "case_control")]
 STUDY = "{site}/{task}/{encoding}/{model}/fold{fold}"
 
 
+def possible(*wildcards):
+    """The combinations of wildcards whose kinds go together."""
+    for combination in product(*wildcards):
+        named = dict(combination)
+        sections = {
+            key: config[f"{key}s"][named[key]]
+            for key in ("task", "encoding", "model")
+            if key in named
+        }
+        if "task" not in sections or refusal(**sections) is None:
+            yield combination
+
+
 def grid(pattern, **narrowed):
-    """`pattern` for every combination of what `run` names, or of fewer."""
+    """`pattern` for every possible combination of what `run` names, or of fewer names."""
     named = {"site": "sites", "task": "tasks", "encoding": "encodings", "model": "models"}
-    chosen = {key: RUN[section] for key, section in named.items()} | narrowed
-    return expand(pattern, fold=RUN["folds"], cohort=COHORTS, **chosen)
+    chosen = {key: RUN[section] for key, section in named.items()}
+    return expand(
+        pattern, possible, **{**chosen, "fold": RUN["folds"], "cohort": COHORTS, **narrowed}
+    )
+
+
+def run_tasks(kind):
+    """The tasks of a kind that `run` names."""
+    return [task for task in RUN["tasks"] if config["tasks"][task]["kind"] == kind]
 
 
 OMOP_TABLES = [
@@ -163,9 +200,10 @@ def oracle_of(wildcards):
 
 
 def oracles():
-    """The oracle's scores of every task at every simulated site of the study."""
+    """The oracle's scores of every onset task at every simulated site of the study."""
     sites = filter(is_simulated, RUN["sites"])
-    return expand("results/5_evaluate/{site}/{task}/oracle.parquet", site=sites, task=RUN["tasks"])
+    tasks = run_tasks("onset")
+    return expand("results/5_evaluate/{site}/{task}/oracle.parquet", site=sites, task=tasks)
 
 
 def reach():
@@ -187,6 +225,16 @@ def study():
         "tasks": {name: config["tasks"][name] for name in RUN["tasks"]},
         "encodings": RUN["encodings"],
         "models": RUN["models"],
+        "forecasts": [
+            [task, encoding, model]
+            for task, encoding, model in product(
+                run_tasks("forecast"), RUN["encodings"], RUN["models"]
+            )
+            if refusal(
+                config["tasks"][task], config["encodings"][encoding], config["models"][model]
+            )
+            is None
+        ],
         "forward": [name for name in RUN["models"] if name in FORWARD],
         "folds": RUN["folds"],
         "seed": RUN["seed"],
@@ -220,6 +268,8 @@ def listed(name, category):
 
 
 FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort", "reach"]
+# Drawn only where the study has a forecast.
+FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []
 FIGURES = [
     "results/7_figures/metrics.parquet",
     "results/7_figures/table_metrics.csv",
@@ -227,7 +277,7 @@ FIGURES = [
     "results/7_figures/table_reach.csv",
     *expand(
         "results/7_figures/fig_{name}.{format}",
-        name=FIGURE_NAMES,
+        name=[*FIGURE_NAMES, *FORECAST_FIGURES],
         format=["svg", "pdf"],
     ),
 ]

@@ -2,4 +2,4 @@
 
 from visitseq.lazy import stage_functions
 
-__getattr__ = stage_functions(__name__, build_cohort="build")
+__getattr__ = stage_functions(__name__, build_cohort="build", build_population="population")

@@ -2,4 +2,4 @@
 
 from visitseq.lazy import stage_functions
 
-__getattr__ = stage_functions(__name__, encode_visits="encode")
+__getattr__ = stage_functions(__name__, encode_visits="encode", encode_targets="targets")

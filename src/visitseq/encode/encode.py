@@ -26,14 +26,13 @@ import pyarrow.parquet as pq
 from visitseq.cohort.phenotype import IS_QUALIFYING, read_phenotype, register_phenotype
 from visitseq.cohort.visits import VisitBlock, visit_blocks
 from visitseq.cohort.windows import window_bounds
-from visitseq.encode.layout import Steps, hash_codes, steps_of, visit_columns
-from visitseq.errors import UserError
-from visitseq.tables import VISITS, vocabulary_schema, write_parquet
+from visitseq.encode.layout import Steps, hash_codes, steps_of, visit_columns, write_batch
+from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
+from visitseq.tables import VISITS, write_parquet
 
 log = logging.getLogger(__name__)
 
 _WINDOW_CODE = files("visitseq.encode").joinpath("sql/window_code.sql").read_text("utf-8")
-_LARGEST_OFFSET = 2**31 - 1
 
 
 def encode_visits(
@@ -84,13 +83,14 @@ def encode_visits(
         left_out["open_ended"] += block.open_ended
         found.append(_keep(_window_codes(block, dropped is not None), left_out))
     codes_found = pa.concat_tables(found)
-    _check_size(len(codes_found))
-    names, ids = _number_codes(codes_found["code"])
-    counts = _count_by_part(rows, codes_found["row"], ids, (parts, len(names)))
+    check_size(len(codes_found))
+    names, ids = number_codes(codes_found["code"])
+    counts = count_by_part(rows, codes_found["row"].to_numpy(), ids, (parts, len(names)))
     steps = _steps(rows, codes_found, ids, seed if encoding["sequence"] == "code" else None)
     folder.mkdir(parents=True, exist_ok=True)
-    write_parquet(_vocabulary(names, counts, code_table), folder / "vocabulary.parquet")
-    _write_visits(rows, steps, left_out, folder / "visits.arrow")
+    write_parquet(vocabulary_table(names, counts, code_table), folder / "vocabulary.parquet")
+    columns = visit_columns(steps, rows["index_time"].to_numpy())
+    write_batch(rows, columns, VISITS, left_out, folder / "visits.arrow")
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
     log.info(
         "%d rows, %d steps, %d codes; left out: %s", len(rows), len(steps.day), len(names), reasons
@@ -132,46 +132,6 @@ def _count_visits(found: pa.Table) -> int:
     return len(found.group_by(["row", "visit"]).aggregate([]))
 
 
-def _check_size(codes: int) -> None:
-    if codes > _LARGEST_OFFSET:
-        raise UserError(
-            f"The windows hold {codes} codes, more than the {_LARGEST_OFFSET} that one file can "
-            "address. Shorten observation_months, name fewer domains, or cap the cohort."
-        )
-
-
-def _number_codes(codes: pa.ChunkedArray) -> tuple[pa.Array, npt.NDArray[np.int32]]:
-    """Vocabulary of ``codes`` in byte order, and the id of each of them."""
-    encoded = codes.dictionary_encode().combine_chunks()
-    order = pc.array_sort_indices(encoded.dictionary).to_numpy()
-    rank = np.empty(len(order), dtype=np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    return encoded.dictionary.take(pa.array(order)), rank[encoded.indices.to_numpy()]
-
-
-def _count_by_part(
-    rows: pa.Table, row: pa.ChunkedArray, ids: npt.NDArray[np.int32], shape: tuple[int, int]
-) -> npt.NDArray[np.int64]:
-    """In how many visits of each part every code stands, shape (parts, codes).
-
-    A code stands once in a visit, so its occurrences are its visits.
-    """
-    part = rows["part"].to_numpy()[row.to_numpy()]
-    cell = np.ravel_multi_index((part, ids), shape)
-    return np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
-
-
-def _vocabulary(names: pa.Array, counts: npt.NDArray[np.int64], code_table: pa.Table) -> pa.Table:
-    described = pc.index_in(names, value_set=code_table["code"].combine_chunks())
-    columns = {
-        "id": np.arange(len(names), dtype=np.int32),
-        "code": names,
-        "description": code_table["description"].combine_chunks().take(described),
-    }
-    columns |= {f"part_{part}": visits for part, visits in enumerate(counts)}
-    return pa.table(columns).cast(vocabulary_schema(len(counts)))
-
-
 def _steps(rows: pa.Table, found: pa.Table, ids: npt.NDArray[np.int32], seed: int | None) -> Steps:
     """One step a visit, or with a seed one a code in random order within its visit."""
     row, visit = found["row"].to_numpy(), found["visit"].to_numpy()
@@ -181,12 +141,3 @@ def _steps(rows: pa.Table, found: pa.Table, ids: npt.NDArray[np.int32], seed: in
     subject = rows["subject_id"].to_numpy()[row]
     order = np.lexsort((hash_codes(subject, day, found["code"], seed), visit, row))
     return steps_of(row[order], np.arange(len(order)), day[order], ids[order])
-
-
-def _write_visits(rows: pa.Table, steps: Steps, left_out: Counter[str], path: Path) -> None:
-    columns = visit_columns(steps, rows["index_time"].to_numpy())
-    schema = VISITS.with_metadata({name: str(count) for name, count in left_out.items()})
-    arrays = [rows[name].combine_chunks() for name in rows.column_names] + list(columns)
-    batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        writer.write_batch(batch)

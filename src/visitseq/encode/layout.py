@@ -6,7 +6,9 @@ nested lists, so that nothing is looped over.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -71,17 +73,35 @@ def hash_codes(
     return np.frombuffer(digests, dtype="<u8")
 
 
-def visit_columns(
-    steps: Steps, index_time: npt.NDArray[np.datetime64]
-) -> tuple[pa.Array, pa.Array, pa.Array]:
+def visit_columns(steps: Steps, index_time: npt.NDArray[np.datetime64]) -> dict[str, pa.Array]:
     """Columns visits, days and days_to_index of visits.arrow for the rows of ``index_time``."""
     index_day = index_time.astype("datetime64[D]").astype(np.int64)
     row_offsets = np.searchsorted(steps.row, np.arange(len(index_day) + 1)).astype(np.int32)
     to_index = (index_day[steps.row] - steps.day).astype(np.float32)
     outer = pa.array(row_offsets)
     visits = pa.ListArray.from_arrays(pa.array(steps.offsets), pa.array(steps.codes))
-    return (
-        pa.ListArray.from_arrays(outer, visits),
-        pa.ListArray.from_arrays(outer, pa.array(steps.gap.astype(np.float32))),
-        pa.ListArray.from_arrays(outer, pa.array(to_index)),
-    )
+    gap = pa.array(steps.gap.astype(np.float32))
+    return {
+        "visits": pa.ListArray.from_arrays(outer, visits),
+        "days": pa.ListArray.from_arrays(outer, gap),
+        "days_to_index": pa.ListArray.from_arrays(outer, pa.array(to_index)),
+    }
+
+
+def write_batch(
+    rows: pa.Table,
+    columns: Mapping[str, pa.Array],
+    schema: pa.Schema,
+    left_out: Mapping[str, int],
+    path: Path,
+) -> None:
+    """Write visits.arrow: the columns of the cohort's ``rows``, and ``columns`` beside them.
+
+    It is one record batch; what was left out stands in the schema's metadata.
+    """
+    counted = schema.with_metadata({name: str(count) for name, count in left_out.items()})
+    own = {name: rows[name].combine_chunks() for name in rows.column_names}
+    arrays = [{**own, **columns}[name] for name in schema.names]
+    batch = pa.RecordBatch.from_arrays(arrays, schema=counted)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, counted) as writer:
+        writer.write_batch(batch)

@@ -26,35 +26,29 @@ Integers = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Sequences:
-    """The visit sequences of a cohort's rows, in cohort order.
+class VisitLists:
+    """The visits of some rows, whatever is asked of them.
 
     Attributes
     ----------
-    set_id
-        Matched set, int64, null without matching, length rows.
-    subject_id, index_time, label, part
-        Columns of cohort.parquet (``index_time`` as datetime64[us]), shape (rows,).
+    subject_id, part
+        Columns of cohort.parquet, shape (rows,).
     visit_offsets
         First visit of each row, and the number of visits at the end, shape (rows + 1,).
     code_offsets
         First code of each visit, and the number of codes at the end, shape (visits + 1,).
     codes
         Vocabulary ids, sorted and unique within a visit, shape (codes,).
-    days, days_to_index
-        Whole days since the row's previous visit, and until its index, shape (visits,).
+    days
+        Whole days since the row's previous visit, shape (visits,).
     """
 
-    set_id: pa.Array
     subject_id: npt.NDArray[np.int64]
-    index_time: npt.NDArray[np.datetime64]
-    label: npt.NDArray[np.bool_]
     part: npt.NDArray[np.int32]
     visit_offsets: Integers
     code_offsets: Integers
     codes: npt.NDArray[np.int32]
     days: npt.NDArray[np.float32]
-    days_to_index: npt.NDArray[np.float32]
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -65,9 +59,39 @@ class Sequences:
         """Visits of each row, shape (rows,)."""
         return np.diff(self.visit_offsets)
 
+    @property
+    def durations(self) -> npt.NDArray[np.float32]:
+        """Days that a network may see beside each visit, shape (visits,)."""
+        return self.days
+
     def rows_of_parts(self, parts: Sequence[int]) -> npt.NDArray[np.intp]:
         """Rows of the persons in ``parts``, in cohort order."""
         return np.flatnonzero(np.isin(self.part, np.asarray(parts, dtype=np.int32)))
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences(VisitLists):
+    """The visits before each row's index date, with the outcome, in cohort order.
+
+    Attributes
+    ----------
+    set_id
+        Matched set, int64, null without matching, length rows.
+    index_time, label
+        Columns of cohort.parquet (``index_time`` as datetime64[us]), shape (rows,).
+    days_to_index
+        Whole days from each visit until the row's index, shape (visits,).
+    """
+
+    set_id: pa.Array
+    index_time: npt.NDArray[np.datetime64]
+    label: npt.NDArray[np.bool_]
+    days_to_index: npt.NDArray[np.float32]
+
+    @property
+    def durations(self) -> npt.NDArray[np.float32]:
+        """Days that a network may see beside each visit: those until the index."""
+        return self.days_to_index
 
     def take(self, rows: Integers) -> "Sequences":
         """Sequences of ``rows`` in their order, copied; a row may be taken twice."""

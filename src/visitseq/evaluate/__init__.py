@@ -2,9 +2,14 @@
 
 from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.metrics import auroc
+from visitseq.evaluate.recall import recall_at_k
 from visitseq.lazy import stage_functions
 
-__all__ = ["Estimate", "auroc"]
+__all__ = ["Estimate", "auroc", "recall_at_k"]
 __getattr__ = stage_functions(
-    __name__, evaluate_model="evaluate", score_oracle="oracle", measure_reach="reach"
+    __name__,
+    evaluate_model="evaluate",
+    evaluate_forecast="forecast",
+    score_oracle="oracle",
+    measure_reach="reach",
 )

@@ -1,7 +1,8 @@
 """The figure of attrition: who was asked what, and who was left, cases and controls side by side.
 
-A column of boxes for each, from all persons of the site to those of the cohort. Steps that take
-out too few persons to be shown are joined with their neighbours (see ``small_cells``).
+A column of boxes for each, from all persons of the site to those of the cohort; one column where
+there is no outcome. Steps that take out too few persons to be shown are joined with their
+neighbours (see ``small_cells``).
 """
 
 import pandas as pd
@@ -14,7 +15,11 @@ from visitseq.figures.small_cells import FlowStep, flow_steps
 from visitseq.figures.study import Study
 from visitseq.figures.style import BLUE, GREY, VERMILLION, WIDTH, add_page, empty_figure, new_figure
 
-_HEADINGS = {"case": ("Cases", VERMILLION), "control": ("Controls", BLUE)}
+_HEADINGS = {
+    "case": ("Cases", VERMILLION),
+    "control": ("Controls", BLUE),
+    "person": ("Persons", BLUE),
+}
 _LINE = 0.13  # inches of a line of text
 _PADDING = 0.1
 _ARROW = 0.22

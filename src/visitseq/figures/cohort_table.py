@@ -41,7 +41,7 @@ class Rows:
 
 
 def cohort_table(study: Study) -> pd.DataFrame:
-    """Table 1 of every site and cohort.
+    """Table 1 of every site and cohort of cases and controls.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def cohort_table(study: Study) -> pd.DataFrame:
         does not depend on the observation window.
     """
     lines = []
-    for site, cohort in study.site_cohorts:
+    for site, cohort in study.matched_cohorts:
         for task, name, cases, controls in _characteristics(study, site, cohort):
             lines.append((study.records(site), site, cohort, task, name, cases, controls))
     return pd.DataFrame(lines, columns=list(COLUMNS))
@@ -61,7 +61,7 @@ def _characteristics(study: Study, site: str, cohort: str) -> Iterator[tuple[str
     rows = _read_rows(study, site, cohort)
     pair = [_of_persons(rows, group, study.minimum_cell) for group in (rows.case, ~rows.case)]
     yield from (("", name, pair[0][name], pair[1][name]) for name in pair[0])
-    for task in (name for name in study.cohorts if study.cohorts[name] == cohort):
+    for task in (name for name in study.outcomes if study.outcomes[name] == cohort):
         if study.encodings:
             visits = read_sequences(study.visits(Setting(site, task, study.encodings[0])))
             pair = [

@@ -11,8 +11,10 @@ from visitseq.figures.attrition import draw_attrition
 from visitseq.figures.calibration import draw_calibration
 from visitseq.figures.cohort import draw_cohort
 from visitseq.figures.cohort_table import cohort_table
+from visitseq.figures.forecast import draw_forecast
+from visitseq.figures.forecast_results import read_forecasts
 from visitseq.figures.love import draw_love
-from visitseq.figures.metrics_table import metrics_table, readable_metrics
+from visitseq.figures.metrics_table import Result, metrics_table, readable_metrics
 from visitseq.figures.model_results import read_ceilings, read_results
 from visitseq.figures.reach import draw_reach
 from visitseq.figures.reach_results import read_reach
@@ -26,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> None:
-    """Write metrics.parquet, table_*.csv and fig_*.{pdf,svg}.
+    """Write metrics.parquet, table_*.csv and fig_*.{pdf,svg}; fig_forecast where there is one.
 
     Where the study has nothing to show (no model, say), a table has no rows and a figure says why.
 
@@ -35,7 +37,8 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     study
         ``sites`` ({name: {"synthetic": bool}}), ``tasks`` ({name: its section}), ``encodings``,
         ``models``, ``forward`` (those that are recurrent and read forwards alone) and ``folds`` in
-        the order of the study; ``seed`` and ``draws`` of the bootstrap;
+        the order of the study; ``forecasts``, each task of kind forecast with an encoding and a
+        model that go with it; ``seed`` and ``draws`` of the bootstrap;
         ``minimum_cell``, the smallest number of persons that may be shown.
     results
         Folder of the results of all stages.
@@ -44,10 +47,11 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     """
     shown = Study.from_mapping(study, results)
     models, persons = read_results(shown), cohort_table(shown)
-    ceilings, reaches = read_ceilings(shown), read_reach(shown)
+    ceilings, forecasts, reaches = read_ceilings(shown), read_forecasts(shown), read_reach(shown)
+    results_shown: list[Result] = [*models, *ceilings, *forecasts]
     folder.mkdir(parents=True, exist_ok=True)
-    write_parquet(metrics_table([*models, *ceilings]), folder / "metrics.parquet")
-    _write_csv(readable_metrics(shown, [*models, *ceilings]), folder / "table_metrics.csv")
+    write_parquet(metrics_table(results_shown), folder / "metrics.parquet")
+    _write_csv(readable_metrics(shown, results_shown), folder / "table_metrics.csv")
     _write_csv(persons, folder / "table_cohort.csv")
     _write_csv(reach_table(shown, reaches), folder / "table_reach.csv")
     with house_style():
@@ -57,7 +61,9 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         save(draw_love(shown), folder, "fig_love")
         save(draw_cohort(shown, persons), folder, "fig_cohort")
         save(draw_reach(shown, reaches), folder, "fig_reach")
-    logger.info("Results of %d models drawn", len(models))
+        if shown.forecasts:
+            save(draw_forecast(shown, forecasts), folder, "fig_forecast")
+    logger.info("Results of %d models drawn", len(models) + len(forecasts))
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

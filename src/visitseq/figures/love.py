@@ -41,14 +41,14 @@ _VARIABLES = {
 def draw_love(study: Study) -> Figure:
     """Draw the balance of every site and cohort, two in a row."""
     synthetic = any(study.synthetic.values())
-    if not study.site_cohorts:
+    if not study.matched_cohorts:
         return empty_figure(why_nothing(study), synthetic=synthetic)
-    columns = min(2, len(study.site_cohorts))
-    rows = -(-len(study.site_cohorts) // columns)
+    columns = min(2, len(study.matched_cohorts))
+    rows = -(-len(study.matched_cohorts) // columns)
     figure = new_figure(columns * WIDTH / 2, _HEIGHT * rows, synthetic=synthetic)
-    shown = [_shown_differences(study, site, cohort) for site, cohort in study.site_cohorts]
+    shown = [_shown_differences(study, site, cohort) for site, cohort in study.matched_cohorts]
     limit = _limit([differences for differences in shown if differences is not None])
-    for place, (site, cohort) in enumerate(study.site_cohorts):
+    for place, (site, cohort) in enumerate(study.matched_cohorts):
         row, column = divmod(place, columns)
         axes = add_axes(figure, column * WIDTH / 2 + 1.3, row * _HEIGHT + 0.4, 2, 1.3)
         axes.set_title(f"{site}\n{cohort}")

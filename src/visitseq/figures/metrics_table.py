@@ -5,7 +5,7 @@ folds. A model is tested where it was trained: source and target are the same si
 ``home``, trained on 100 per cent of the training part.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,22 +13,29 @@ import pyarrow as pa
 
 from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.metrics import METRICS as NAMES
+from visitseq.evaluate.recall import CUTS
+from visitseq.figures.forecast_results import ForecastResult
 from visitseq.figures.labels import interval_text
 from visitseq.figures.model_results import ModelResult
-from visitseq.figures.rows_tested import rows_tested
+from visitseq.figures.rows_tested import persons_tested, rows_tested
 from visitseq.figures.study import Study
 from visitseq.tables import METRICS
 
 _DIGITS = 3
 
+Result = ModelResult | ForecastResult
 
-def metrics_table(results: list[ModelResult]) -> pa.Table:
+
+def metrics_table(results: Sequence[Result]) -> pa.Table:
     """Every estimate, in the columns of tables.METRICS."""
     return pa.Table.from_pylist([row for result in results for row in _rows(result)], METRICS)
 
 
-def readable_metrics(study: Study, results: list[ModelResult]) -> pd.DataFrame:
-    """One row a model: each metric's mean over the folds as ``value [low, high]``."""
+def readable_metrics(study: Study, results: Sequence[Result]) -> pd.DataFrame:
+    """One row a model: each metric's mean over the folds as ``value [low, high]``.
+
+    Where the study has a forecast, the recalls over all visits ahead are columns too.
+    """
     lines = [
         {
             "records": study.records(result.setting.site),
@@ -40,24 +47,27 @@ def readable_metrics(study: Study, results: list[ModelResult]) -> pd.DataFrame:
         }
         for result in results
     ]
+    recalls = [f"recall_at_{k}" for k in CUTS] if study.forecasts else []
     columns = ["records", "site", "task", "encoding", "model", "folds", "rows", "cases"]
-    return pd.DataFrame(lines, columns=[*columns, *NAMES])
+    return pd.DataFrame(lines, columns=[*columns, *NAMES, *recalls])
 
 
-def _tested(study: Study, result: ModelResult) -> dict[str, str]:
-    """Rows and cases of the test parts of all folds together."""
+def _tested(study: Study, result: Result) -> dict[str, str]:
+    """Rows and cases of the test parts of all folds together; a forecast has no cases."""
+    if isinstance(result, ForecastResult):
+        return {"rows": persons_tested(study, result)}
     counts = rows_tested(study, result)
     return {"rows": counts.rows, "cases": counts.cases}
 
 
-def _rows(result: ModelResult) -> Iterator[dict[str, Any]]:
+def _rows(result: Result) -> Iterator[dict[str, Any]]:
     by_fold = [(fold.fold, fold.metrics) for fold in result.folds]
     for fold, metrics in [*by_fold, (None, result.means)]:
         for name, estimate in metrics.items():
             yield {**_place(result), "fold": fold, "metric": name, **_numbers(estimate)}
 
 
-def _place(result: ModelResult) -> dict[str, Any]:
+def _place(result: Result) -> dict[str, Any]:
     return {
         "source": result.setting.site,
         "target": result.setting.site,

@@ -126,10 +126,10 @@ def panel_title(study: Study, result: ModelResult) -> str:
 
 
 def why_nothing(study: Study) -> str:
-    """Say which list of the study is empty, so that there is no model to show."""
+    """Say which list of the study is empty, so that there is nothing to show."""
     lists = {
         "site": study.synthetic,
-        "task": study.cohorts,
+        "task with an outcome": study.outcomes,
         "encoding": study.encodings,
         "model": study.models,
         "fold": study.folds,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from visitseq.figures.forecast_results import ForecastResult
 from visitseq.figures.model_results import ModelResult
 from visitseq.figures.small_cells import HIDDEN, may_show, show_count
 from visitseq.figures.study import Study
@@ -35,7 +36,7 @@ def rows_tested(study: Study, result: ModelResult) -> RowsTested:
     """Count the rows that a result was tested on."""
     cases = sum(int(fold.rows.case.sum()) for fold in result.folds)
     controls = sum(len(fold.rows) for fold in result.folds) - cases
-    folder = study.cohort_folder(result.setting.site, study.cohorts[result.setting.task])
+    folder = study.cohort_folder(result.setting.site, study.outcomes[result.setting.task])
     label = pq.read_table(folder / "cohort.parquet", columns=["label"])["label"]
     all_cases = pc.sum(label).as_py() or 0
     texts = (
@@ -44,6 +45,15 @@ def rows_tested(study: Study, result: ModelResult) -> RowsTested:
     )
     shown = texts == (f"{cases:,}", f"{controls:,}")
     return RowsTested(*texts, rows=f"{cases + controls:,}" if shown else HIDDEN)
+
+
+def persons_tested(study: Study, result: ForecastResult) -> str:
+    """Count the persons of a forecast's test parts; one of a small cohort's rest is hidden too."""
+    persons = sum(len(fold.visits.groups.ids) for fold in result.folds)
+    cohort = study.forecasts[result.setting.task].cohort
+    folder = study.cohort_folder(result.setting.site, cohort)
+    rows = pq.read_metadata(folder / "cohort.parquet").num_rows
+    return _show(persons, rows, study.minimum_cell)
 
 
 def _show(number: int, of_cohort: int, minimum: int) -> str:

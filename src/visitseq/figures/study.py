@@ -14,6 +14,13 @@ class Setting(NamedTuple):
     encoding: str
 
 
+class Forecast(NamedTuple):
+    """A task that forecasts visits: in which cohort, and how many."""
+
+    cohort: str
+    visits_ahead: int
+
+
 @dataclass(frozen=True)
 class Study:
     """The names that the study runs, in its order, and the folder of its results.
@@ -24,8 +31,12 @@ class Study:
         Whether the records of each site are synthetic; its keys are the sites.
     simulated
         The sites whose truth is known, so that they have an oracle.
-    cohorts
-        The cohort of each task; its keys are the tasks.
+    outcomes
+        The cohort of each task with an outcome; its keys are these tasks.
+    forecasts
+        Cohort and number of visits ahead of each task that forecasts visits.
+    forecast_models
+        Each such task, encoding and model that go together.
     forward
         The models that are recurrent and read forwards alone: how far back they see is measured.
     minimum_cell
@@ -34,7 +45,9 @@ class Study:
 
     synthetic: dict[str, bool]
     simulated: frozenset[str]
-    cohorts: dict[str, str]
+    outcomes: dict[str, str]
+    forecasts: dict[str, Forecast]
+    forecast_models: tuple[tuple[str, str, str], ...]
     encodings: tuple[str, ...]
     models: tuple[str, ...]
     forward: tuple[str, ...]
@@ -50,7 +63,13 @@ class Study:
         return cls(
             synthetic={name: site["synthetic"] for name, site in study["sites"].items()},
             simulated=frozenset(n for n, site in study["sites"].items() if site["simulated"]),
-            cohorts={name: task["cohort"] for name, task in study["tasks"].items()},
+            outcomes={n: t["cohort"] for n, t in study["tasks"].items() if t["kind"] == "onset"},
+            forecasts={
+                name: Forecast(task["cohort"], task["visits_ahead"])
+                for name, task in study["tasks"].items()
+                if task["kind"] == "forecast"
+            },
+            forecast_models=tuple((t, e, m) for t, e, m in study["forecasts"]),
             encodings=tuple(study["encodings"]),
             models=tuple(study["models"]),
             forward=tuple(study["forward"]),
@@ -63,19 +82,26 @@ class Study:
 
     @property
     def settings(self) -> list[Setting]:
-        """Every site, task and encoding, in the study's order."""
+        """Every site, task with an outcome and encoding, in the study's order."""
         return [
             Setting(site, task, encoding)
             for site in self.synthetic
-            for task in self.cohorts
+            for task in self.outcomes
             for encoding in self.encodings
         ]
 
     @property
-    def site_cohorts(self) -> list[tuple[str, str]]:
-        """Every site and cohort, in the study's order."""
-        cohorts = dict.fromkeys(self.cohorts.values())
+    def matched_cohorts(self) -> list[tuple[str, str]]:
+        """Every site and cohort of cases and controls, in the study's order."""
+        cohorts = dict.fromkeys(self.outcomes.values())
         return [(site, cohort) for site in self.synthetic for cohort in cohorts]
+
+    @property
+    def site_cohorts(self) -> list[tuple[str, str]]:
+        """Every site and cohort, those of cases and controls first, in the study's order."""
+        others = dict.fromkeys(forecast.cohort for forecast in self.forecasts.values())
+        everybody = [(site, cohort) for site in self.synthetic for cohort in others]
+        return self.matched_cohorts + everybody
 
     def records(self, site: str) -> str:
         """Say whether the site's records are synthetic or real."""

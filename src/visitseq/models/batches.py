@@ -19,7 +19,7 @@ import torch
 
 from visitseq.encode.sequences import (
     Integers,
-    Sequences,
+    VisitLists,
     code_positions,
     drop_unknown,
     gather_lists,
@@ -38,7 +38,8 @@ class Batch:
         First code of each visit, and the number of codes at the end, shape (visits + 1,). A visit
         of unknown codes alone is an empty list: a one-hot row of zeros.
     durations
-        log(days from the visit to the index + 1), float32, shape (visits,).
+        log(days + 1), float32, shape (visits,): the days from the visit to the index, or where
+        there is no index, since the visit before.
     batch_sizes
         Rows that have a visit 0, a visit 1, …, int64, shape (steps,).
     ranks
@@ -58,9 +59,18 @@ class Batch:
         return replace(self, **{name: getattr(self, name).to(device) for name in moved})
 
 
-def collate(sequences: Sequences, rows: Integers, known: npt.NDArray[np.int32]) -> Batch:
-    """Pack the visits of ``rows``; the fold knows the codes ``known`` (ascending ids)."""
-    lengths = sequences.visit_offsets[rows + 1] - sequences.visit_offsets[rows]
+def collate(
+    sequences: VisitLists,
+    rows: Integers,
+    known: npt.NDArray[np.int32],
+    ends: Integers | None = None,
+) -> Batch:
+    """Pack the visits of ``rows``; the fold knows the codes ``known`` (ascending ids).
+
+    ``ends`` names for each row the first visit that is not packed; by default all are.
+    """
+    ends = sequences.visit_offsets[rows + 1] if ends is None else ends
+    lengths = ends - sequences.visit_offsets[rows]
     order = np.argsort(-lengths, kind="stable")
     visits, batch_sizes = _step_by_step(sequences.visit_offsets[rows[order]], lengths[order])
     entries, offsets = gather_lists(sequences.code_offsets, visits)
@@ -69,7 +79,7 @@ def collate(sequences: Sequences, rows: Integers, known: npt.NDArray[np.int32]) 
         codes=torch.from_numpy(codes),
         code_offsets=torch.from_numpy(offsets),
         # Choi et al., JAMIA 2017, Methods: the logarithm of the days from event to index date.
-        durations=torch.from_numpy(np.log1p(sequences.days_to_index[visits])),
+        durations=torch.from_numpy(np.log1p(sequences.durations[visits])),
         batch_sizes=torch.from_numpy(batch_sizes),
         ranks=torch.from_numpy(np.argsort(order)),
     )

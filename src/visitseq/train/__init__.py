@@ -2,4 +2,10 @@
 
 from visitseq.lazy import stage_functions
 
-__getattr__ = stage_functions(__name__, train_model="network", train_baseline="baseline")
+__getattr__ = stage_functions(
+    __name__,
+    train_model="network",
+    train_baseline="baseline",
+    train_pretrained="pretrained",
+    train_forecast="forecast",
+)

@@ -39,12 +39,14 @@ def write_card(
     encoding: Mapping[str, Any],
     seed: int,
     early_stopping: Mapping[str, Any] | None = None,
+    pretraining: Mapping[str, Any] | None = None,
 ) -> None:
     """Write model.json: with the weights, all that is needed to score new sequences.
 
     Its keys are kind, model and encoding (their sections of the configuration), fold, parts, seed,
-    early_stopping (of a network), training and validation (rows, cases, loss and, where the loss
-    is null, the reason), known (vocabulary ids, ascending) and codes (their names).
+    early_stopping (of a network), pretraining (where there was any), training and validation (rows,
+    cases, loss and, where the loss is null, the reason), known (vocabulary ids, ascending) and
+    codes (their names).
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def write_card(
         The fold's rows and codes.
     losses
         Losses of the model as it is saved.
-    model, encoding, seed, early_stopping
+    model, encoding, seed, early_stopping, pretraining
         Written as they are.
     """
     labels = data.sequences.label
@@ -66,6 +68,7 @@ def write_card(
         "parts": data.parts,
         "seed": seed,
         **({"early_stopping": dict(early_stopping)} if early_stopping else {}),
+        **({"pretraining": dict(pretraining)} if pretraining else {}),
         "training": _part(labels[data.training], losses.training),
         "validation": _part(labels[data.validation], losses.validation),
         "known": data.known.tolist(),

@@ -46,7 +46,8 @@ def load_model(folder: Path) -> TrainedModel:
     """
     card = read_card(folder)
     known = np.array(card["known"], dtype=np.int32)
-    load = {"recurrent": _load_network, "logistic": _load_baseline}[card["kind"]]
+    loaders = {"recurrent": _load_network, "logistic": _load_baseline, "seq2seq": _load_pretrained}
+    load = loaders[card["kind"]]
     return TrainedModel(card=card, known=known, score=load(folder, card, known))
 
 
@@ -61,6 +62,12 @@ def _load_network(folder: Path, card: dict[str, Any], known: npt.NDArray[np.int3
         return np.exp(-np.logaddexp(0.0, -logits))  # sigmoid, without overflow
 
     return score
+
+
+def _load_pretrained(folder: Path, card: dict[str, Any], known: npt.NDArray[np.int32]) -> Scorer:
+    from visitseq.models.encoder_decoder import classifier_section  # noqa: PLC0415
+
+    return _load_network(folder, {**card, "model": classifier_section(card["model"])}, known)
 
 
 def _load_baseline(folder: Path, card: dict[str, Any], known: npt.NDArray[np.int32]) -> Scorer:

@@ -1,0 +1,131 @@
+"""Train an encoder-decoder that forecasts visits, for one fold, and read it back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save
+
+from visitseq.models.encoder_decoder import EncoderDecoder, build_encoder_decoder
+from visitseq.train.checkpoint import Checkpoint, training_digest
+from visitseq.train.fit import fit
+from visitseq.train.forecast_data import ForecastData, read_forecast_data
+from visitseq.train.forecasting import Forecasting
+from visitseq.train.losses import Losses
+from visitseq.train.model_folder import read_card, write_history
+
+
+def train_forecast(
+    *,
+    visits: Path,
+    vocabulary: Path,
+    labels: Path,
+    task: Mapping[str, Any],
+    model: Mapping[str, Any],
+    encoding: Mapping[str, Any],
+    fold: int,
+    parts: int,
+    seed: int,
+    folder: Path,
+) -> None:
+    """Write model.safetensors, model.json and history.csv of a model of kind seq2seq.
+
+    A call that was killed goes on where it stood.
+
+    Parameters
+    ----------
+    visits, vocabulary, labels
+        Files visits.arrow, vocabulary.parquet and labels.parquet of one task and encoding.
+    task, model, encoding
+        Their sections of the configuration, filled; of the task ``visits_ahead`` is used.
+    fold, parts
+        The fold, and the number of parts of the site.
+    seed
+        With the fold, decides the initial weights, the dropout and the order of the batches.
+    folder
+        Where the files go.
+
+    Raises
+    ------
+    UserError
+        No training visit has a label, or training diverges.
+    """
+    files = {"visits": visits, "vocabulary": vocabulary, "labels": labels}
+    data = read_forecast_data(files, task["visits_ahead"], encoding["min_count"], fold, parts)
+    sections = {"model": dict(model), "encoding": dict(encoding), "seed": seed}
+    parameters = {**sections, "task": dict(task), "fold": fold, "parts": parts}
+    digest = training_digest(files.values(), parameters, __name__)
+    checkpoint = Checkpoint(folder / "checkpoint", digest)
+    codes, asked = len(data.trajectories.known), len(data.trajectories.labels.known)
+    for_torch, for_batches = np.random.SeedSequence([seed, fold]).spawn(2)
+    # Initial weights, cuts and dropout draw from torch's global generator: the caller's is put
+    # back.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(for_torch.generate_state(1, np.uint64)[0]))
+        network = build_encoder_decoder(model, codes, asked)
+        rows = (data.training, data.validation)
+        objective = Forecasting(network, data.trajectories, *rows, l2=model["l2"])
+        objective.start_at_base_rates()
+        history, chosen = fit(objective, model, np.random.default_rng(for_batches), checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.safetensors").write_bytes(save(network.state_dict()))
+    write_history(history, chosen, folder)
+    card = {"kind": model["kind"], **sections, **_card(data, history, chosen)}
+    (folder / "model.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    checkpoint.remove()
+
+
+def _card(data: ForecastData, history: list[Losses], chosen: int) -> dict[str, Any]:
+    """What model.json says of a fold's data and training."""
+    validated, losses = len(data.validation) > 0, history[chosen - 1]
+    reason = {} if validated else {"reason": "this part has no rows"}
+    return {
+        "visits_ahead": data.trajectories.ahead,
+        "fold": data.fold,
+        "parts": data.parts,
+        "early_stopping": {
+            "epochs": len(history),
+            "chosen_epoch": chosen,
+            "chosen_by": "validation loss" if validated else "training loss",
+        },
+        "training": {"rows": len(data.training), "loss": losses.training},
+        "validation": {"rows": len(data.validation), "loss": losses.validation, **reason},
+        "known": data.trajectories.known.tolist(),
+        "known_labels": data.trajectories.labels.known.tolist(),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Forecaster:
+    """A trained encoder-decoder.
+
+    Attributes
+    ----------
+    network
+        In evaluation mode.
+    known, known_labels
+        Ids of the codes and of the labels that it knows, ascending.
+    ahead
+        How many visits it forecasts.
+    """
+
+    network: EncoderDecoder
+    known: npt.NDArray[np.int32]
+    known_labels: npt.NDArray[np.int32]
+    ahead: int
+
+
+def load_forecaster(folder: Path) -> Forecaster:
+    """Rebuild the model of a folder of 4_train from its weights and model.json."""
+    card = read_card(folder)
+    known, labels = (np.array(card[key], dtype=np.int32) for key in ("known", "known_labels"))
+    # Building draws initial weights, soon overwritten, from torch's global generator.
+    with torch.random.fork_rng(devices=[]):
+        network = build_encoder_decoder(card["model"], len(known), len(labels))
+    network.load_state_dict(load_file(folder / "model.safetensors"))
+    return Forecaster(network.eval(), known, labels, card["visits_ahead"])

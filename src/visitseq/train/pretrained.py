@@ -1,0 +1,92 @@
+"""Train a recurrent classifier that starts from a pre-trained encoder, for one fold."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+
+from visitseq.models.encoder_decoder import classifier_section
+from visitseq.models.recurrent import build_classifier
+from visitseq.train.checkpoint import Checkpoint, training_digest
+from visitseq.train.classification import Classification
+from visitseq.train.fit import fit
+from visitseq.train.model_folder import write_card, write_history
+from visitseq.train.pretraining import pretrain, start_from
+from visitseq.train.training_data import read_training_data
+
+
+def train_pretrained(
+    *,
+    visits: Path,
+    vocabulary: Path,
+    model: Mapping[str, Any],
+    encoding: Mapping[str, Any],
+    fold: int,
+    parts: int,
+    seed: int,
+    folder: Path,
+) -> None:
+    """Write model.safetensors, model.json and history.csv of a model of kind seq2seq, for onset.
+
+    The weights are the classifier's; history.csv is that of its own training, and model.json says
+    under ``pretraining`` how the encoder was trained. A call that was killed goes on where it
+    stood, in either training.
+
+    Parameters
+    ----------
+    visits, vocabulary
+        Files visits.arrow and vocabulary.parquet of one task and encoding.
+    model, encoding
+        Their sections of the configuration, filled.
+    fold, parts
+        The fold, and the number of parts of the site.
+    seed
+        With the fold, decides the initial weights, the dropout and the order of the batches.
+    folder
+        Where the files go.
+
+    Raises
+    ------
+    UserError
+        The training parts lack cases or controls, none of their rows has visits enough to
+        pre-train on, or training diverges.
+    """
+    data = read_training_data(visits, vocabulary, encoding, fold, parts)
+    parameters = {"model": dict(model), "encoding": dict(encoding), "fold": fold, "parts": parts}
+    digest = training_digest([visits, vocabulary], {**parameters, "seed": seed}, __name__)
+    checkpoint = Checkpoint(folder / "checkpoint", digest)
+    before = Checkpoint(checkpoint.folder / "pretraining", digest)
+    for_torch, *for_batches = np.random.SeedSequence([seed, fold]).spawn(3)
+    section = classifier_section(model)
+    # Initial weights, cuts and dropout draw from torch's global generator: the caller's is put
+    # back.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(for_torch.generate_state(1, np.uint64)[0]))
+        start, pretraining = pretrain(data, model, np.random.default_rng(for_batches[0]), before)
+        network = build_classifier(section, len(data.known))
+        start_from(network, start)
+        objective = Classification(network, data, l2=model["l2"], class_weights="none")
+        objective.start_at_base_rate()
+        generator = np.random.default_rng(for_batches[1])
+        history, chosen = fit(objective, section, generator, checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.safetensors").write_bytes(save(network.state_dict()))
+    write_history(history, chosen, folder)
+    write_card(
+        folder,
+        data,
+        history[chosen - 1],
+        model=model,
+        encoding=encoding,
+        seed=seed,
+        early_stopping={
+            "epochs": len(history),
+            "chosen_epoch": chosen,
+            "chosen_by": "validation loss" if len(data.validation) else "training loss",
+        },
+        pretraining=pretraining,
+    )
+    checkpoint.remove()

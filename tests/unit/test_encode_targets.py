@@ -1,0 +1,175 @@
+"""Whole records with the labels of each visit, by hand."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from event_tables import Event, event, write_codes, write_events
+
+from visitseq.encode.histories import read_histories
+from visitseq.encode.targets import encode_targets
+from visitseq.errors import UserError
+from visitseq.tables import COHORT, VISIT_TARGETS, vocabulary_schema, write_parquet
+
+START, INDEX = datetime(2012, 1, 1), datetime(2012, 6, 1)
+TASK = {"kind": "forecast", "visits_ahead": 1, "labels": ["condition"], "rollup": "none"}
+ENCODING = {"sequence": "visit", "domains": ["condition", "drug", "procedure"]}
+
+
+def on(subject: int, day: float, code: str, visit: int | None = None) -> Event:
+    return event(subject, START + timedelta(days=day), code, visit)
+
+
+#: Person 1: a visit of two days, one of a drug alone, one of two conditions, one whose recorded end
+#: lies beyond the index. Person 2: two visits. Person 4: a single visit.
+EVENTS = [
+    on(1, 0, "condition/20", 50),
+    on(1, 1, "drug/7", 50),
+    on(1, 10, "drug/7"),
+    on(1, 40, "condition/3"),
+    on(1, 40.5, "condition/20"),
+    on(1, 40.5, "condition/20"),
+    on(1, 151, "visit/9201", 51),
+    on(1, 151.5, "condition/source/x", 51),
+    on(1, 170, "visit_end/9201", 51),
+    on(2, 3, "procedure/1"),
+    on(2, 5, "condition/3"),
+    on(4, 2, "condition/3"),
+]
+
+
+def encode(
+    folder: Path, events: list[Event], persons: tuple[int, ...] = (1, 2, 4), **keys: Any
+) -> Path:
+    rows = {
+        "set_id": pa.nulls(len(persons)),
+        "subject_id": list(persons),
+        "index_time": [INDEX] * len(persons),
+        "label": pa.nulls(len(persons)),
+        "part": [subject % 3 for subject in persons],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_parquet(pa.table(rows).cast(COHORT), folder / "cohort.parquet")
+    encode_targets(
+        task={**TASK, **keys},
+        encoding=ENCODING,
+        cohort=folder / "cohort.parquet",
+        events=write_events(folder / "events.parquet", events),
+        codes=write_codes(folder / "codes.parquet", events),
+        folder=folder / "out",
+        parts=3,
+    )
+    return folder / "out"
+
+
+def table_of(out: Path) -> pa.Table:
+    with pa.memory_map(str(out / "visits.arrow")) as source:
+        return pa.ipc.open_file(source).read_all()
+
+
+def named(out: Path, column: str, table: str) -> list[list[list[str]]]:
+    names = pq.read_table(out / f"{table}.parquet")["code"].to_pylist()
+    rows = table_of(out)[column].to_pylist()
+    return [[[names[number] for number in visit] for visit in row] for row in rows]
+
+
+def test_visits_and_their_labels_by_hand(tmp_path: Path) -> None:
+    out = encode(tmp_path, EVENTS)
+    table = table_of(out)
+    assert table.schema.equals(VISIT_TARGETS)
+    assert table["subject_id"].to_pylist() == [1, 2]
+    assert table["label"].null_count == table["set_id"].null_count == 2
+    assert table["index_time"].to_pylist() == [INDEX] * 2
+    assert named(out, "visits", "vocabulary") == [
+        [["condition/20", "drug/7"], ["drug/7"], ["condition/20", "condition/3"], [SOURCE]],
+        [["procedure/1"], ["condition/3"]],
+    ]
+    assert named(out, "targets", "labels") == [
+        [["condition/20"], [], ["condition/20", "condition/3"], [SOURCE]],
+        [[], ["condition/3"]],
+    ]
+    assert table["days"].to_pylist() == [[0, 10, 30, 111], [0, 2]]
+    assert table["days_to_index"].null_count == 2
+    assert table.schema.metadata == {b"short": b"1", b"open_ended": b"0"}
+
+
+SOURCE = "condition/source/x"
+
+
+def test_names_and_counts_of_codes_and_labels(tmp_path: Path) -> None:
+    out = encode(tmp_path, EVENTS)
+    labels = pq.read_table(out / "labels.parquet")
+    assert labels.schema == vocabulary_schema(3)
+    # Person 1 is in part 1, person 2 in part 2; person 4, who is left out, counts nowhere.
+    assert labels.to_pydict() == {
+        "id": [0, 1, 2],
+        "code": ["condition/20", "condition/3", SOURCE],
+        "description": [f"name of {code}" for code in ("condition/20", "condition/3", SOURCE)],
+        "part_0": [0, 0, 0],
+        "part_1": [2, 1, 1],
+        "part_2": [0, 1, 0],
+    }
+    vocabulary = pq.read_table(out / "vocabulary.parquet")
+    assert vocabulary.select(["code", "part_1"]).to_pydict() == {
+        "code": ["condition/20", "condition/3", SOURCE, "drug/7", "procedure/1"],
+        "part_1": [2, 1, 1, 2, 0],
+    }
+
+
+def test_labels_of_other_domains(tmp_path: Path) -> None:
+    out = encode(tmp_path, EVENTS, labels=["drug", "procedure"])
+    assert named(out, "targets", "labels") == [
+        [["drug/7"], ["drug/7"], [], []],
+        [["procedure/1"], []],
+    ]
+    assert pq.read_table(out / "labels.parquet")["id"].to_pylist() == [0, 1]
+
+
+@pytest.mark.parametrize(("ahead", "who"), [(0, [1, 2, 4]), (1, [1, 2]), (2, [1]), (3, [1])])
+def test_who_has_too_few_visits_is_left_out_and_counted(
+    tmp_path: Path, ahead: int, who: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        table = table_of(encode(tmp_path, EVENTS, visits_ahead=ahead))
+    assert table["subject_id"].to_pylist() == who
+    assert table.schema.metadata[b"short"] == str(3 - len(who)).encode()
+    assert f"left out: {3 - len(who)} short, 0 open_ended" in caplog.text
+
+
+def test_nobody_with_visits_enough_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"None of the 3 persons .* more than the 4 visits"):
+        encode(tmp_path, EVENTS, visits_ahead=4)
+
+
+def test_histories_are_read_as_they_were_written(tmp_path: Path) -> None:
+    histories = read_histories(encode(tmp_path, EVENTS) / "visits.arrow")
+    assert histories.visit_offsets.tolist() == [0, 4, 6]
+    assert histories.code_offsets.tolist() == [0, 2, 3, 5, 6, 7, 8]
+    assert histories.codes.tolist() == [0, 3, 3, 0, 1, 2, 4, 1]
+    assert histories.label_offsets.tolist() == [0, 1, 1, 3, 4, 4, 5]
+    assert histories.labels.tolist() == [0, 0, 1, 2, 1]
+    assert histories.days.tolist() == histories.durations.tolist() == [0, 10, 30, 111, 0, 2]
+    assert histories.rows_of_parts([2]).tolist() == [1]
+    assert not histories.codes.flags.writeable
+
+
+def test_open_ended_visit_ids_are_counted(tmp_path: Path) -> None:
+    events = [
+        *EVENTS,
+        on(2, -500, "visit/9202", 60),
+        on(2, 20, "visit_end/9202", 60),
+        on(2, -500, "condition/3", 60),
+        on(2, 20, "drug/7", 60),
+    ]
+    table = table_of(encode(tmp_path, events))
+    assert table.schema.metadata[b"open_ended"] == b"1"
+    assert len(table["visits"].to_pylist()[1]) == 4
+
+
+def test_the_same_bytes_again(tmp_path: Path) -> None:
+    one, two = encode(tmp_path / "one", EVENTS), encode(tmp_path / "two", EVENTS[::-1])
+    for name in ("visits.arrow", "vocabulary.parquet", "labels.parquet"):
+        assert (one / name).read_bytes() == (two / name).read_bytes()

@@ -1,0 +1,52 @@
+from typing import Any
+
+import pytest
+
+from visitseq.grid import left_out, refusal
+
+ONSET = {"kind": "onset"}
+FORECAST = {"kind": "forecast", "labels": ["condition", "drug"]}
+BY_VISIT = {"sequence": "visit", "domains": ["condition", "drug", "procedure"]}
+BY_CODE = {**BY_VISIT, "sequence": "code"}
+CONDITIONS = {**BY_VISIT, "domains": ["condition"]}
+
+
+@pytest.mark.parametrize(
+    ("task", "encoding", "model", "reason"),
+    [
+        (ONSET, BY_CODE, "logistic", None),
+        (ONSET, CONDITIONS, "seq2seq", None),
+        (FORECAST, BY_VISIT, "seq2seq", None),
+        (FORECAST, BY_VISIT, "logistic", "a model of kind logistic gives each person one score"),
+        (FORECAST, BY_VISIT, "recurrent", "a model of kind recurrent gives each person one score"),
+        (FORECAST, BY_CODE, "seq2seq", "with sequence code a step is a code"),
+        (FORECAST, CONDITIONS, "seq2seq", "the labels' domain drug is not among the encoding's"),
+    ],
+)
+def test_what_does_not_go_together_has_a_reason(
+    task: dict[str, Any], encoding: dict[str, Any], model: str, reason: str | None
+) -> None:
+    found = refusal(task, encoding, {"kind": model})
+    assert found is None if reason is None else reason in str(found)
+    # Of two sections alone as much is said as they say.
+    said = {refusal(task, encoding), refusal(task, model={"kind": model})}
+    assert said == {found, None} if found else said == {None}
+
+
+def test_the_study_names_each_thing_that_it_leaves_out_once() -> None:
+    config: dict[str, Any] = {
+        "run": {
+            "tasks": ["onset", "forecast"],
+            "encodings": ["by_visit", "by_code"],
+            "models": ["gru", "seq2seq"],
+        },
+        "tasks": {"onset": ONSET, "forecast": FORECAST},
+        "encodings": {"by_visit": BY_VISIT, "by_code": BY_CODE},
+        "models": {"gru": {"kind": "recurrent"}, "seq2seq": {"kind": "seq2seq"}},
+    }
+    sentences = left_out(config)
+    assert len(sentences) == 2
+    assert sentences[0].startswith("encoding by_code is left out of task forecast: a forecast is")
+    assert sentences[1].startswith("model gru is left out of task forecast: a model of kind")
+    config["run"]["tasks"] = ["onset"]
+    assert left_out(config) == []

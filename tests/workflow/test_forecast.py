@@ -1,0 +1,102 @@
+"""A study with a forecast: what is planned, left out, refused and written."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from calls import ROOT, Workflow
+
+from visitseq import tables
+
+CONFIG = ROOT / "tests/configs/forecast.yaml"
+MODEL = "lakeview/forecast/one_hot/seq2seq/fold0"
+
+
+@pytest.fixture(scope="module")
+def forecast(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """The workflow after the study of forecast.yaml."""
+    workflow = Workflow(ROOT, tmp_path_factory.mktemp("forecast"))
+    done = workflow.snakemake("--cores", "2", "--configfile", CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return workflow
+
+
+def test_what_a_kind_cannot_do_is_left_out_and_named_once(workflow: Workflow) -> None:
+    done = workflow.snakemake("-n", "--configfile", CONFIG)
+    sentence = "model logistic is left out of task forecast: a model of kind logistic gives"
+    assert (done.stdout + done.stderr).count(sentence) == 1
+    assert workflow.planned("--configfile", CONFIG) == {
+        "simulate_site": 1,
+        "ingest_site": 1,
+        "build_cohort": 1,
+        "build_population": 1,
+        "encode_visits": 1,
+        "encode_targets": 1,
+        "train_baseline": 1,
+        "train_pretrained": 1,
+        "train_forecast": 1,
+        "score_oracle": 1,
+        "evaluate_model": 2,
+        "evaluate_forecast": 1,
+        "draw_figures": 1,
+    }
+
+
+def test_what_a_kind_cannot_do_is_refused_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = "results/5_evaluate/lakeview/forecast/one_hot/gru/fold0/metrics.json"
+    done = Workflow(ROOT, tmp_path).snakemake("--cores", "1", path)
+    assert done.returncode == 1
+    printed = done.stdout + done.stderr
+    reason = "Model gru cannot do task forecast: a model of kind recurrent gives each person one"
+    assert f"ERROR visitseq: {reason}" in printed
+    assert "Traceback" not in printed
+    assert not (tmp_path / "results/1_ingest/lakeview/events.parquet").exists()
+
+
+def test_a_second_run_does_nothing(forecast: Workflow) -> None:
+    assert forecast.planned("--configfile", CONFIG) == {}
+
+
+def test_every_table_keeps_its_contract(forecast: Workflow) -> None:
+    results = forecast.directory / "results"
+    contracts = {
+        "2_cohort/lakeview/everyone/cohort.parquet": tables.COHORT,
+        "3_encode/lakeview/forecast/one_hot/vocabulary.parquet": tables.vocabulary_schema(7),
+        "3_encode/lakeview/forecast/one_hot/labels.parquet": tables.vocabulary_schema(7),
+        f"5_evaluate/{MODEL}/predictions.parquet": tables.FORECASTS,
+        f"5_evaluate/{MODEL}/validation.parquet": tables.FORECASTS,
+        "7_figures/metrics.parquet": tables.METRICS,
+    }
+    for path, schema in contracts.items():
+        assert pq.read_schema(results / path).remove_metadata().equals(schema), path
+    arrow = results / "3_encode/lakeview/forecast/one_hot/visits.arrow"
+    with pa.memory_map(str(arrow)) as source:
+        assert pa.ipc.open_file(source).schema.equals(tables.VISIT_TARGETS)
+    names = {path.name for path in (results / "2_cohort/lakeview/everyone").iterdir()}
+    assert names == {"cohort.parquet", "attrition.csv"}
+
+
+def test_the_test_part_is_forecast_three_visits_ahead(forecast: Workflow) -> None:
+    results = forecast.directory / "results"
+    cohort = pq.read_table(results / "2_cohort/lakeview/everyone/cohort.parquet").to_pandas()
+    assert len(cohort) == 300
+    folder = results / "5_evaluate" / MODEL
+    predictions = pq.read_table(folder / "predictions.parquet").to_pandas()
+    tested = set(cohort.loc[cohort["part"] == 0, "subject_id"])
+    assert set(predictions["subject_id"]) <= tested
+    assert (predictions.groupby("subject_id")["ahead"].apply(list).map(tuple) == (1, 2, 3)).all()
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    assert metrics["n"] == predictions["subject_id"].nunique()
+    recalls = [metrics[f"recall_at_{k}"]["value"] for k in (10, 20, 30)]
+    assert 0 < recalls[0] < recalls[1] < recalls[2] <= 1
+
+
+def test_the_forecast_and_the_pretrained_model_are_shown(forecast: Workflow) -> None:
+    figures = forecast.directory / "results/7_figures"
+    assert "synthetic records" in (figures / "fig_forecast.svg").read_text("utf-8")
+    shown = pq.read_table(figures / "metrics.parquet").to_pandas()
+    models = shown.groupby("task")["model"].unique().map(sorted).to_dict()
+    assert models["forecast"] == ["seq2seq"]
+    assert {"logistic", "seq2seq"} <= set(models["heart_failure"])

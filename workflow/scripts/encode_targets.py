@@ -1,0 +1,20 @@
+"""Run the rule encode_targets: see visitseq's function of its name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visitseq.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    from visitseq.encode import encode_targets
+
+    encode_targets(
+        task=snakemake.params.task,
+        encoding=snakemake.params.encoding,
+        **{name: Path(path) for name, path in snakemake.input.items()},
+        folder=Path(snakemake.output.visits).parent,
+        parts=snakemake.params.parts,
+    )

@@ -1,0 +1,23 @@
+"""Run the rule train_pretrained: see visitseq's function of its name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visitseq.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    from visitseq.train import train_pretrained
+
+    train_pretrained(
+        visits=Path(snakemake.input.visits),
+        vocabulary=Path(snakemake.input.vocabulary),
+        model=snakemake.params.model,
+        encoding=snakemake.params.encoding,
+        fold=int(snakemake.wildcards.fold),
+        parts=snakemake.params.parts,
+        seed=snakemake.params.seed,
+        folder=Path(snakemake.output.model).parent,
+    )
