@@ -1,6 +1,5 @@
 """The cells that train, against torch.nn's and against the reference, however they are run."""
 
-import ctypes
 import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -302,5 +301,5 @@ def test_the_packed_size_holds_whole_vectors() -> None:
         loaded = kernels.load(path)
         lanes = loaded.lanes()
         for width in (1, lanes, lanes + 1):
-            size = loaded.packed_size(ctypes.c_int64(3), ctypes.c_int64(width))
+            size = loaded.packed_size(3, width)
             assert size == 3 * -(-width // lanes) * lanes

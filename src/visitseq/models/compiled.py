@@ -3,7 +3,6 @@
 They take contiguous float32 tensors on the CPU whose hidden units are a multiple of ``lanes()``.
 """
 
-from ctypes import c_int64, c_void_p
 from typing import Any
 
 import torch
@@ -134,10 +133,8 @@ def _library() -> Any:
 
 
 def _call(name: str, *arguments: Tensor | int) -> None:
-    """Call a function of the library: tensors by the place of their numbers, flags as integers."""
-    getattr(_library(), name)(
-        *(c_void_p(a.data_ptr()) if isinstance(a, Tensor) else c_int64(a) for a in arguments)
-    )
+    """Call a function of the library: tensors by the place of their numbers."""
+    getattr(_library(), name)(*[a.data_ptr() if isinstance(a, Tensor) else a for a in arguments])
 
 
 def _run(name: str, steps: Steps, state: Tensor, *arguments: Tensor | int) -> None:
@@ -148,7 +145,7 @@ def _run(name: str, steps: Steps, state: Tensor, *arguments: Tensor | int) -> No
 def _packed(weight: Tensor, half: bool) -> Tensor:
     """Weight of a product a @ weight.T, laid out for the kernels."""
     width, depth = weight.shape
-    room = weight.new_empty(_library().packed_size(c_int64(depth), c_int64(width)))
+    room = weight.new_empty(_library().packed_size(depth, width))
     _call("pack", weight, weight.stride(1), weight.stride(0), depth, width, half, room)
     return room
 

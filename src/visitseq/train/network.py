@@ -11,7 +11,7 @@ curve is that of one process with the same ``batch``, which stays the size of th
 for dropout's draws and the rounding of sums.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from visitseq.train.classification import Classification
 from visitseq.train.fit import fit
 from visitseq.train.model_folder import write_card, write_history
 from visitseq.train.ranks import Ranks
-from visitseq.train.training_data import read_training_data
+from visitseq.train.training_data import TrainingData, read_training_data
 
 
 def train_model(
@@ -72,34 +72,47 @@ def train_model(
     digest = training_digest([visits, vocabulary], {**parameters, **where}, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
     for_torch, for_batches = np.random.SeedSequence([seed, fold]).spawn(2)
-    seeds = for_torch.generate_state(1 + ranks.world, np.uint64)
     # Initial weights and dropout draw from torch's global generators: the caller's are put back.
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
-        torch.manual_seed(int(seeds[0]))
-        network = build_classifier(model, len(data.known)).to(place)
-        torch.manual_seed(int(seeds[1 + ranks.rank]))  # dropout: each rank's own
-        objective = Classification(
-            network, data, l2=model["l2"], class_weights=model["class_weights"]
-        )
-        objective.start_at_base_rate()
-        generator = np.random.default_rng(for_batches)
-        history, chosen = fit(objective, model, generator, checkpoint)
-    if ranks.leads:
-        folder.mkdir(parents=True, exist_ok=True)
-        # By way of bytes: save_file makes a file that nobody else may read.
-        (folder / "model.safetensors").write_bytes(save(network.state_dict()))
-        write_history(history, chosen, folder)
-        write_card(
-            folder,
-            data,
-            history[chosen - 1],
-            model=model,
-            encoding=encoding,
-            seed=seed,
-            early_stopping={
-                "epochs": len(history),
-                "chosen_epoch": chosen,
-                "chosen_by": "validation loss" if len(data.validation) else "training loss",
-            },
-        )
-        checkpoint.remove()
+        seeds = for_torch.generate_state(1 + ranks.world, np.uint64).tolist()
+        objective = _start(model, data, place, seeds)
+        history, chosen = fit(objective, model, np.random.default_rng(for_batches), checkpoint)
+    if not ranks.leads:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    # By way of bytes: save_file makes a file that nobody else may read.
+    (folder / "model.safetensors").write_bytes(save(objective.network.state_dict()))
+    write_history(history, chosen, folder)
+    stopped = {
+        "epochs": len(history),
+        "chosen_epoch": chosen,
+        "chosen_by": "validation loss" if len(data.validation) else "training loss",
+    }
+    write_card(
+        folder,
+        data,
+        history[chosen - 1],
+        model=model,
+        encoding=encoding,
+        seed=seed,
+        early_stopping=stopped,
+    )
+    checkpoint.remove()
+
+
+def _start(
+    model: Mapping[str, Any],
+    data: TrainingData,
+    device: torch.device,
+    seeds: Sequence[int],
+) -> Classification:
+    """Make the network as it is before its first step.
+
+    ``seeds`` are the initial weights', which all ranks share, and the dropout's of each rank.
+    """
+    torch.manual_seed(seeds[0])
+    network = build_classifier(model, len(data.known)).to(device)
+    torch.manual_seed(seeds[1 + Ranks.here().rank])
+    objective = Classification(network, data, l2=model["l2"], class_weights=model["class_weights"])
+    objective.start_at_base_rate()
+    return objective

@@ -5,10 +5,23 @@ row-step is computed that is no visit. What unlike lengths cost is width: the la
 hold its few longest rows, and a product of few rows is slow. So a batch takes rows of like length.
 
 Sorting all rows by length would give the fullest batches, but length tells the label: cases have
-more visits. Every batch of a fully sorted order is then of one prevalence, and each step pulls the
-score towards it: the network spends its steps on unlearning the batch before, early stopping
-comes sooner, and the AUROC falls. In between: shuffle the rows, cut them into pools of a few
-batches, sort each pool by length, cut it into batches, and shuffle the batches.
+more visits. Each batch of a sorted order is then of a prevalence of its own, and each step pulls
+the score towards it instead of telling the batch's cases from its controls. In between: shuffle the
+rows, cut them into pools of a few batches, sort each pool by length, cut it into batches, and
+shuffle the batches.
+
+Measured on the default study's hospitals, batches of 128, by batches in a pool:
+
+    batches in a pool                            1      10     100
+    lakeview (cases have 10.5 visits, controls 5.3)
+      spread of the batches' prevalence, / chance  0.8    3.9    4.0
+      AUROC, mean of 7 folds                       0.814  0.809  0.807
+    riverside (18.4 and 13.2)
+      spread of the batches' prevalence, / chance  1.0    2.0    2.1
+      AUROC, mean of 4 folds                       0.750  0.749  0.750
+      seconds an epoch                             2.2    1.3    1.2
+
+With a pool of 10 nearly all the speed is there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,8 +31,8 @@ import numpy.typing as npt
 
 from visitseq.encode.sequences import Integers
 
-#: Batches in a pool. With lengths as in a cohort (geometric) 10 take 0.3 of the steps of unsorted
-#: batches, and one pool of all rows takes 0.2; the AUROC falls as pools grow.
+#: Batches in a pool. With lengths as in a cohort (geometric) padding would waste 81 % of the steps
+#: with a pool of 1, 37 % with 10 and 7 % with 100.
 POOL = 10
 
 
