@@ -61,7 +61,8 @@ def gru_forward(
     previous, seen, h = _visits(gates, state, 3)
     w_gates, w_new = _packed_gru(w, half)
     _run(
-        "gru_forward", steps, state, w_gates, w_new, half, c_n, gates, previous, seen, h, state
+        "gru_forward", steps, state, w_gates, w_new, half, c_n.contiguous(), gates, previous, seen,
+        h, state,
     )  # fmt: skip
     return h, previous, seen
 
