@@ -194,22 +194,31 @@ class EncoderDecoder(nn.Module):
         losses = label_losses(self(batch).flatten(0, 1), *batch.asked, self.loss_name)
         return losses.view(batch.ahead, batch.rows).mean(dim=0)
 
-    def encode(self, batch: Batch) -> tuple[Memory, State]:
-        """Memory of the visits read, and the decoder's initial state, in the rows' own order."""
+    def encode(self, batch: Batch) -> tuple[Memory | None, State]:
+        """Memory of the visits read, and the decoder's initial state, in the rows' own order.
+
+        Without attention there is no memory.
+        """
         rows = len(batch.ranks)
-        state = tuple(self.head.weight.new_zeros(rows, self.hidden) for _ in self.bridges)
         if not len(batch.batch_sizes):
-            empty = self.head.weight.new_zeros(rows, 1, self.hidden)
-            return Memory(empty, empty.new_zeros(rows, 1, dtype=torch.bool)), state
+            nothing = self.head.weight.new_zeros(rows, self.hidden)
+            nowhere = nothing.new_zeros(rows, 1, dtype=torch.bool)
+            memory = Memory(nothing.unsqueeze(1), nowhere) if self.combine is not None else None
+            return memory, (nothing,) * self.parts
         packed, last = self.encoder(batch)
-        padded, lengths = pad_packed_sequence(packed, batch_first=True)
-        keys, lengths = fill_rows(self.bridges[0](padded), rows), fill_rows(lengths, rows)
-        present = torch.arange(keys.shape[1]) < lengths.unsqueeze(1)
         state = tuple(
             fill_rows(bridge(part), rows)[batch.ranks]
             for bridge, part in zip(self.bridges, last, strict=True)
         )
-        return Memory(keys[batch.ranks], present[batch.ranks]), state
+        return self.remember(packed, batch) if self.combine is not None else None, state
+
+    def remember(self, packed: PackedSequence, batch: Batch) -> Memory:
+        """Memory of the encoder's states, at least one, in the rows' own order."""
+        padded, lengths = pad_packed_sequence(packed, batch_first=True)
+        rows = len(batch.ranks)
+        keys, lengths = fill_rows(self.bridges[0](padded), rows), fill_rows(lengths, rows)
+        present = torch.arange(keys.shape[1]) < lengths.unsqueeze(1)
+        return Memory(keys[batch.ranks], present[batch.ranks])
 
     def decode(self, given: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """Run the decoder over ``given``, shape (steps x rows, embedding), step by step.
@@ -228,9 +237,9 @@ class EncoderDecoder(nn.Module):
         decoded = packed.data.view(len(sizes), rows, self.hidden)
         return decoded, tuple(part.squeeze(0) for part in as_tuple(last))
 
-    def write(self, decoded: torch.Tensor, memory: Memory) -> torch.Tensor:
+    def write(self, decoded: torch.Tensor, memory: Memory | None) -> torch.Tensor:
         """Numbers o_s of the decoder's states, shape (steps, rows, labels)."""
-        if self.combine is not None:
+        if self.combine is not None and memory is not None:
             context = attend(decoded, memory)
             decoded = torch.tanh(self.combine(torch.cat([context, decoded], dim=-1)))
         numbers: torch.Tensor = self.head(self.drop(decoded))
