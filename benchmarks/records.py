@@ -57,7 +57,7 @@ def write_records(
         pa.array(index_time),
         pa.array(generator.random(patients) < 0.1),
         pa.array(part),
-        *visit_columns(steps, index_time),
+        *visit_columns(steps, index_time).values(),
     ]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "visits.arrow"

@@ -24,9 +24,9 @@ def lanes() -> int:
 
 def product(a: Tensor, weight: Tensor, bias: Tensor, half: bool) -> Tensor:
     """Return a @ weight.T + bias."""
-    total = bias.expand(len(a), -1).clone(memory_format=torch.contiguous_format)
     (width, depth), packed = weight.shape, _packed(weight, half)
-    _call("product", a, a.stride(0), packed, half, len(a), depth, width, total)
+    total = a.new_empty(len(a), width)
+    _call("product", a, a.stride(0), packed, half, len(a), depth, width, bias, total)
     return total
 
 

@@ -24,12 +24,12 @@ KINDS = {
     "generic": (),
 }
 #: Raised in recurrence.cpp, too, whenever a function there takes other arguments.
-INTERFACE = 1
+INTERFACE = 2
 #: How many arguments the functions take, all of 64 bits.
 ARGUMENTS = {
     "packed_size": 2,
     "pack": 7,
-    "product": 8,
+    "product": 9,
     "transposed_product": 9,
     "rnn_forward": 11,
     "rnn_backward": 11,

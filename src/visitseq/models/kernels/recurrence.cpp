@@ -42,7 +42,7 @@ template <class Function> void each_vector(int64_t rows, int64_t hidden, Functio
 extern "C" {
 
 // Raised in __init__.py, too, whenever a function here takes other arguments.
-int64_t interface() { return 1; }
+int64_t interface() { return 2; }
 
 int64_t lanes() { return LANES; }
 
@@ -59,10 +59,16 @@ void pack(const float *weight, int64_t k_stride, int64_t column_stride, int64_t 
     pack_panels(b, depth, width, 1, as_it_is, static_cast<float *>(packed));
 }
 
-// C += A B, A rows x depth with `a_stride` floats from row to row, B packed, C rows x width.
+// C = A B + bias, A rows x depth with `a_stride` floats from row to row, B packed, C rows x width.
 void product(const float *a, int64_t a_stride, const void *packed, int64_t half, int64_t rows,
-             int64_t depth, int64_t width, float *c) {
-  Weight{packed, depth, width, half != 0}.multiply(a, a_stride, c, width, rows);
+             int64_t depth, int64_t width, const float *bias, float *c) {
+  const Weight B{packed, depth, width, half != 0};
+  for (int64_t first = 0; first < rows; first += BLOCK) {
+    const int64_t some = std::min(BLOCK, rows - first);
+    for (int64_t row = first; row < first + some; row++)
+      copy_rows(c + row * width, bias, 1, width);
+    B.multiply(a + first * a_stride, a_stride, c + first * width, width, some);
+  }
 }
 
 // C += A' B, A depth x rows and B depth x width with strides from row to row, C rows x width.
