@@ -26,7 +26,9 @@ def product(a: Tensor, weight: Tensor, bias: Tensor, half: bool) -> Tensor:
     """Return a @ weight.T + bias."""
     (width, depth), packed = weight.shape, _packed(weight, half)
     total = a.new_empty(len(a), width)
-    _call("product", a, a.stride(0), packed, half, len(a), depth, width, bias, total)
+    _call(
+        "product", a, a.stride(0), packed, half, len(a), depth, width, bias.contiguous(), total
+    )  # fmt: skip
     return total
 
 

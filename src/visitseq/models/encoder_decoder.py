@@ -45,7 +45,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from visitseq.models.batches import Batch
 from visitseq.models.forecast_batches import ForecastBatch
 from visitseq.models.label_losses import label_losses, label_shares
-from visitseq.models.recurrent import CELLS
+from visitseq.models.recurrent import CELLS, VisitReader
 
 #: How the decoder may look back at what was read.
 ATTENTIONS = ("none", "dot")
@@ -61,44 +61,20 @@ class Memory(NamedTuple):
     present: torch.Tensor
 
 
-class VisitEncoder(nn.Module):
-    """Read a batch of visit sequences.
+class VisitEncoder(VisitReader):
+    """Read a batch of visit sequences in one layer.
 
-    Its weights have the names that RecurrentClassifier gives its own, so that one can start the
-    other.
+    Its weights are those of a ``RecurrentClassifier`` of the same sizes but for the head, so that
+    one can start the other.
 
     Parameters
     ----------
-    codes
-        Codes that the fold knows; where it knows none, one row stands that no visit asks for.
-    cell
-        A name in ``recurrent.CELLS``.
-    embedding, hidden
-        Size of the embedded visit and of the state of each direction.
-    bidirectional
-        Whether a second cell reads from the last visit to the first.
-    duration
-        Whether log(days + 1) stands beside the embedded visit.
+    **sizes
+        Of ``VisitReader``: codes, cell, embedding, hidden, bidirectional, duration.
     """
 
-    def __init__(
-        self,
-        *,
-        codes: int,
-        cell: str,
-        embedding: int,
-        hidden: int,
-        bidirectional: bool,
-        duration: bool,
-    ) -> None:
-        super().__init__()
-        self.duration = duration
-        # As RecurrentClassifier: sparse gradients, and weights that do not saturate the state.
-        self.embed = nn.EmbeddingBag(
-            max(codes, 1), embedding, mode="sum", include_last_offset=True, sparse=True
-        )
-        nn.init.uniform_(self.embed.weight, -0.1, 0.1)
-        self.recur = CELLS[cell](embedding + duration, hidden, bidirectional=bidirectional)
+    def __init__(self, **sizes: Any) -> None:
+        super().__init__(**sizes, layers=1, dropout=0.0, squash=False)
 
     def forward(self, batch: Batch) -> tuple[PackedSequence, State]:
         """States h_t of all visits, and the last ones of the rows that have a visit.
@@ -106,10 +82,7 @@ class VisitEncoder(nn.Module):
         Both in the order of the batch, longest row first, the two directions side by side. The
         batch has at least one visit.
         """
-        visits = self.embed(batch.codes, batch.code_offsets)
-        if self.duration:
-            visits = torch.cat([visits, batch.durations.unsqueeze(1)], dim=1)
-        states, last = self.recur(PackedSequence(visits, batch.batch_sizes))
+        states, last = self.recur(self.packed_visits(batch))
         # (directions, rows, hidden) -> (rows, directions x hidden)
         return states, tuple(side_by_side(part) for part in as_tuple(last))
 
