@@ -228,6 +228,20 @@ def test_the_buffers_serve_one_backward_pass(engine: str) -> None:
         total.backward()
 
 
+def test_inputs_that_want_no_gradient_get_none_and_change_nothing(engine: str) -> None:
+    torch.manual_seed(0)
+    module, packed = LSTM(4, 16), pack_sequence([torch.randn(5, 4), torch.randn(3, 4)])
+    found = []
+    for x in (packed.data, packed.data.clone().requires_grad_()):
+        module.zero_grad()
+        module(PackedSequence(x, packed.batch_sizes))[0].data.sum().backward()
+        found.append([weight.grad for weight in module.parameters()])
+    assert packed.data.grad is None
+    for without, with_gradient in zip(*found, strict=True):
+        assert without is not None
+        assert torch.equal(without, with_gradient)
+
+
 def test_weights_that_change_before_the_backward_pass_are_noticed(engine: str) -> None:
     module = GRU(2, 16)
     output, _ = module(pack_sequence([torch.randn(4, 2)]))

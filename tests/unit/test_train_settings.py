@@ -57,6 +57,18 @@ def test_what_is_refused_names_the_key_and_the_value(key: str, value: Any) -> No
         filled(**{key: value})
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"cell": "gru", "nonlinearity": "relu"}, "nonlinearity: relu is for the cell rnn"),
+        ({"cell": "lstm", "reset": "before"}, "reset: before is for the cell gru, .* is lstm"),
+    ],
+)
+def test_what_the_cell_does_not_have_is_refused(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=f"models/mine/{message}"):
+        filled(**keys)
+
+
 def test_the_example_of_arguments_in_the_documentation_names_every_key() -> None:
     text = (ROOT / "docs/networks.md").read_text("utf-8")
     given = json.loads(text.split("```json\n")[1].split("```")[0])
