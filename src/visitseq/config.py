@@ -20,6 +20,9 @@ Config = dict[str, Any]
 #: The kind of cohort that a kind of task is asked in: with an outcome, or without.
 _COHORT_KINDS = {"onset": "case_control", "forecast": "all"}
 
+#: What a cell alone has: key, cell and what it is where it means nothing.
+_CELL_KEYS = (("nonlinearity", "rnn", "tanh"), ("reset", "gru", "after"))
+
 #: The presets whose hazard of heart failure order_effect moves.
 WITH_DIAL = ("primary_care", "intensive_care")
 
@@ -65,6 +68,7 @@ def fill_config(config: Mapping[str, Any], schema: Path) -> Config:
         raise UserError(_describe(errors[0]))
     _check_references(filled)
     _check_values(filled)
+    _check_cells(filled)
     _check_dial(filled, rules["$defs"]["site_simulated"]["properties"]["order_effect"]["default"])
     return filled
 
@@ -180,6 +184,17 @@ def _check_values(config: Config) -> None:
                 f"Configuration, cohorts/{name}/age: [{youngest}, {oldest}] is upside down. Write "
                 "the youngest age first."
             )
+
+
+def _check_cells(config: Config) -> None:
+    """Raise where a network is told something that its cell does not have."""
+    for name, model in config["models"].items():
+        for key, cell, default in _CELL_KEYS:
+            if model.get(key, default) != default and model["cell"] != cell:
+                raise UserError(
+                    f"Configuration, models/{name}/{key}: {model[key]} is for the cell {cell}, and "
+                    f"the model's is {model['cell']}. Leave it out, or write {default}."
+                )
 
 
 def _check_dial(config: Config, default: float) -> None:

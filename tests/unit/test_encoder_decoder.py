@@ -202,6 +202,7 @@ def test_nothing_to_read_is_the_initial_state(cell: str, both: bool) -> None:
     for cohort in ([[[1], [2]]], [[[1], [2]], [[0], [1], [2]]]):
         memory, state = model.encode(batch_of(cohort).read)
         assert all(not part[0].any() for part in state)
+        assert memory is not None
         assert not memory.present[0].any()
 
 

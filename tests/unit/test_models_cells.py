@@ -1,6 +1,9 @@
 """The cells that train, against torch.nn's and against the reference, however they are run."""
 
+import copy
 import dataclasses
+import pickle
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -225,6 +228,86 @@ def test_the_buffers_serve_one_backward_pass(engine: str) -> None:
         total.backward()
 
 
+def test_inputs_that_want_no_gradient_get_none_and_change_nothing(engine: str) -> None:
+    torch.manual_seed(0)
+    module, packed = LSTM(4, 16), pack_sequence([torch.randn(5, 4), torch.randn(3, 4)])
+    found = []
+    for x in (packed.data, packed.data.clone().requires_grad_()):
+        module.zero_grad()
+        module(PackedSequence(x, packed.batch_sizes))[0].data.sum().backward()
+        found.append([weight.grad for weight in module.parameters()])
+    assert packed.data.grad is None
+    for without, with_gradient in zip(*found, strict=True):
+        assert without is not None
+        assert torch.equal(without, with_gradient)
+
+
+def test_weights_that_change_before_the_backward_pass_are_noticed(engine: str) -> None:
+    module = GRU(2, 16)
+    output, _ = module(pack_sequence([torch.randn(4, 2)]))
+    nn.init.zeros_(module.get_parameter("weight_ih_l0"))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.data.sum().backward()
+
+
+@pytest.mark.parametrize("ours", [RNN, GRU, LSTM])
+def test_a_forward_pass_without_a_backward_pass_leaves_nothing_behind(
+    engine: str, ours: type
+) -> None:
+    output = weakref.ref(ours(2, 16)(pack_sequence([torch.randn(4, 2)]))[0].data)
+    assert output() is None  # a circle would have to wait for the garbage collector
+
+
+def test_states_and_gradients_may_lie_in_any_order(engine: str) -> None:
+    """First states as a transposed view, the gradient of the states as one number, spread."""
+    own, theirs = pair(LSTM, Case(hidden=16))
+    packed, starts = pack_sequence([torch.randn(4, 3), torch.randn(2, 3)]), torch.randn(2, 1, 16, 2)
+    found = []
+    for module in (own, theirs):
+        h, c = (start.transpose(1, 2).requires_grad_() for start in starts)
+        output, (_, last_c) = module(packed, (h, c))
+        (output.data.sum() + last_c.sum()).backward()
+        found.append({"h": h.grad, "c": c.grad, "output": output.data.detach()})
+    assert_close(found[0], found[1], 1e-5)
+
+
+@pytest.mark.parametrize("ours", [RNN, GRU, LSTM])
+def test_what_would_be_read_beyond_its_end_is_refused(engine: str, ours: type) -> None:
+    module, x = ours(4, 16), torch.randn(5, 4)
+
+    def first(rows: int, dtype: torch.dtype) -> Any:
+        state = torch.zeros(1, rows, 16, dtype=dtype)
+        return (state, state) if ours is LSTM else state
+
+    good = torch.tensor([3, 2])
+    for sizes in ([3, 3], [3], [2, 3], [5, 0], []):
+        with pytest.raises((ValueError, RuntimeError), match="add up to the 5 visits"):
+            module(PackedSequence(x, torch.tensor(sizes, dtype=torch.int64)))
+    with pytest.raises(RuntimeError, match="Expected 4, got 3"):
+        module(PackedSequence(x[:, :3], good))
+    with pytest.raises(ValueError, match="does not match weight dtype"):
+        module(PackedSequence(x.double(), good))
+    with pytest.raises(RuntimeError, match="Expected hidden size"):
+        module(PackedSequence(x, good), first(2, torch.float32))
+    with pytest.raises(ValueError, match="a first state"):
+        module(PackedSequence(x, good), first(3, torch.float64))
+    narrow = PackedSequence(x, good.int())
+    assert torch.equal(module(narrow)[0].data, module(PackedSequence(x, good))[0].data)
+
+
+@kinds
+def test_what_is_no_number_stays_none(engine: str, ours: type, options: dict[str, Any]) -> None:
+    """So that training sees that it diverged."""
+    output, _ = ours(2, 16, **options)(pack_sequence([torch.full((3, 2), torch.nan)]))
+    assert output.data.isnan().all()
+
+
+def test_options_go_with_copies() -> None:
+    module = GRU(2, 3, reset_after=False, precision="bf16")
+    for again in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert (again.reset_after, again.precision) == (False, "bf16")
+
+
 def test_a_padded_tensor_goes_to_torch() -> None:
     torch.manual_seed(0)
     own, theirs = pair(GRU, Case())
@@ -267,7 +350,7 @@ def test_without_compiled_libraries_torch_does_the_work(monkeypatch: pytest.Monk
     monkeypatch.setenv("VISITSEQ_KERNELS", "none")
     kernels.library.cache_clear()
     try:
-        assert recurrence.engine(torch.zeros(1)).__name__.endswith("stepwise")
+        assert recurrence.engine_for(torch.zeros(1)).__name__.endswith("stepwise")
     finally:
         monkeypatch.undo()
         kernels.library.cache_clear()

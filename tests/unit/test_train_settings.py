@@ -1,5 +1,7 @@
 """The keys of a network's training: what they are when left out, and what is refused."""
 
+import inspect
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import yaml
 
 from visitseq.config import fill_config, merge_config
 from visitseq.errors import UserError
+from visitseq.train import train_model
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -52,3 +55,23 @@ def test_the_learning_rate_is_the_optimisers_unless_it_is_given(
 def test_what_is_refused_names_the_key_and_the_value(key: str, value: Any) -> None:
     with pytest.raises(UserError, match=f"models/mine/{key}: {re.escape(repr(value))}"):
         filled(**{key: value})
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"cell": "gru", "nonlinearity": "relu"}, "nonlinearity: relu is for the cell rnn"),
+        ({"cell": "lstm", "reset": "before"}, "reset: before is for the cell gru, .* is lstm"),
+    ],
+)
+def test_what_the_cell_does_not_have_is_refused(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=f"models/mine/{message}"):
+        filled(**keys)
+
+
+def test_the_example_of_arguments_in_the_documentation_names_every_key() -> None:
+    text = (ROOT / "docs/networks.md").read_text("utf-8")
+    given = json.loads(text.split("```json\n")[1].split("```")[0])
+    assert given["model"] == filled()
+    arguments = inspect.signature(train_model).parameters
+    assert set(given) == set(arguments) - {"device"}

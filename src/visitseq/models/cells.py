@@ -6,9 +6,9 @@ backward pass is written out; on a GPU, or given a padded tensor, they run as to
 on a GPU). Two things more than torch.nn's:
 
 ``precision="bf16"`` rounds the factors of every product to bfloat16; sums, gates, states and
-weights stay float32. ``GRU(reset_after=False)`` has the reset gate before the product, as the
-papers write it (Cho et al., EMNLP 2014; Choi et al., JAMIA 2017), which neither cuDNN nor torch
-have.
+weights stay float32 (where torch.nn's run it rounds nothing). ``GRU(reset_after=False)`` has the
+reset gate before the product, as the papers write it (Cho et al., EMNLP 2014; Choi et al., JAMIA
+2017), which neither cuDNN nor torch have.
 """
 
 from collections.abc import Callable, Iterable
@@ -47,7 +47,7 @@ class RNN(nn.RNN):
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Map a PackedSequence and a first state to outputs and last state, as torch.nn.RNN."""
-        if not _is_ours(self, input):
+        if not _is_ours(input):
             return super().forward(input, hx)
         half, relu = self.precision == "bf16", self.nonlinearity == "relu"
         layer = partial(recurrence.rnn, relu=relu, half=half)
@@ -84,7 +84,7 @@ class GRU(nn.GRU):
         TypeError
             A padded tensor where the reset comes before the product: torch has no such network.
         """
-        if self.reset_after and not _is_ours(self, input):
+        if self.reset_after and not _is_ours(input):
             return super().forward(input, hx)
         if not isinstance(input, PackedSequence):
             raise TypeError("a GRU with the reset before the product takes a PackedSequence")
@@ -112,7 +112,7 @@ class LSTM(nn.LSTM):
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Map a PackedSequence and first states to outputs and last states, as torch.nn.LSTM."""
-        if self.proj_size or not _is_ours(self, input):
+        if self.proj_size or not _is_ours(input):
             return super().forward(input, hx)
 
         layer = partial(recurrence.lstm, half=self.precision == "bf16")
@@ -125,8 +125,10 @@ def _checked(precision: str) -> str:
     return precision
 
 
-def _is_ours(module: nn.RNNBase, given: Any) -> bool:
-    return isinstance(given, PackedSequence) and given.data.device.type == "cpu"
+def _is_ours(given: Any) -> bool:
+    """Whether the recurrence is run here; torch's autocast is left to torch."""
+    is_packed = isinstance(given, PackedSequence) and given.data.device.type == "cpu"
+    return is_packed and not torch.is_autocast_enabled("cpu")
 
 
 def _through_layers(
@@ -137,6 +139,7 @@ def _through_layers(
     states: int,
 ) -> tuple[PackedSequence, States]:
     """Run all layers and directions; states are (layers * directions, rows, hidden) as torch's."""
+    _require_sound_batch(module, packed)
     directions = 2 if module.bidirectional else 1
     first = _first_states(module, packed, start, states)
     x, last = packed.data, []
@@ -156,15 +159,33 @@ def _through_layers(
     return PackedSequence(x, *packed[1:]), after
 
 
+def _require_sound_batch(module: nn.RNNBase, packed: PackedSequence) -> None:
+    """Refuse a batch that the recurrence would read beyond its end.
+
+    The compiled one is told where the numbers lie, not how many there are.
+    """
+    module.check_input(packed.data, packed.batch_sizes)
+    sizes, visits = packed.batch_sizes.tolist(), len(packed.data)
+    if not sizes or sizes != sorted(sizes, reverse=True) or sizes[-1] < 1 or sum(sizes) != visits:
+        raise ValueError(
+            f"batch_sizes must be positive, not rise and add up to the {visits} visits of the "
+            "batch; torch.nn.utils.rnn.pack_sequence makes such a PackedSequence"
+        )
+
+
 def _first_states(
     module: nn.RNNBase, packed: PackedSequence, start: Iterable[Tensor] | None, states: int
 ) -> States:
     """The states to begin with, in the packed order of the rows; 0 where none are given."""
-    if start is not None:
-        return tuple(_reordered(state, packed.sorted_indices) for state in start)
-    layers = module.num_layers * (2 if module.bidirectional else 1)
-    shape = (layers, int(packed.batch_sizes[0]), module.hidden_size)
-    return (packed.data.new_zeros(shape),) * states
+    shape = module.get_expected_hidden_size(packed.data, packed.batch_sizes)
+    if start is None:
+        return (packed.data.new_zeros(shape),) * states
+    given = tuple(start)
+    for state in given:
+        module.check_hidden_size(state, shape)
+        if state.dtype != packed.data.dtype:
+            raise ValueError(f"the inputs are {packed.data.dtype}, a first state {state.dtype}")
+    return tuple(_reordered(state, packed.sorted_indices) for state in given)
 
 
 def _reordered(state: Tensor, order: Tensor | None) -> Tensor:

@@ -26,7 +26,9 @@ def product(a: Tensor, weight: Tensor, bias: Tensor, half: bool) -> Tensor:
     """Return a @ weight.T + bias."""
     (width, depth), packed = weight.shape, _packed(weight, half)
     total = a.new_empty(len(a), width)
-    _call("product", a, a.stride(0), packed, half, len(a), depth, width, bias, total)
+    _call(
+        "product", a, a.stride(0), packed, half, len(a), depth, width, bias.contiguous(), total
+    )  # fmt: skip
     return total
 
 
@@ -61,7 +63,8 @@ def gru_forward(
     previous, seen, h = _visits(gates, state, 3)
     w_gates, w_new = _packed_gru(w, half)
     _run(
-        "gru_forward", steps, state, w_gates, w_new, half, c_n, gates, previous, seen, h, state
+        "gru_forward", steps, state, w_gates, w_new, half, c_n.contiguous(), gates, previous, seen,
+        h, state,
     )  # fmt: skip
     return h, previous, seen
 

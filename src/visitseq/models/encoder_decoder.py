@@ -45,7 +45,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from visitseq.models.batches import Batch
 from visitseq.models.forecast_batches import ForecastBatch
 from visitseq.models.label_losses import label_losses, label_shares
-from visitseq.models.recurrent import CELLS
+from visitseq.models.recurrent import CELLS, VisitReader
 
 #: How the decoder may look back at what was read.
 ATTENTIONS = ("none", "dot")
@@ -61,44 +61,20 @@ class Memory(NamedTuple):
     present: torch.Tensor
 
 
-class VisitEncoder(nn.Module):
-    """Read a batch of visit sequences.
+class VisitEncoder(VisitReader):
+    """Read a batch of visit sequences in one layer.
 
-    Its weights have the names that RecurrentClassifier gives its own, so that one can start the
-    other.
+    Its weights are those of a ``RecurrentClassifier`` of the same sizes but for the head, so that
+    one can start the other.
 
     Parameters
     ----------
-    codes
-        Codes that the fold knows; where it knows none, one row stands that no visit asks for.
-    cell
-        A name in ``recurrent.CELLS``.
-    embedding, hidden
-        Size of the embedded visit and of the state of each direction.
-    bidirectional
-        Whether a second cell reads from the last visit to the first.
-    duration
-        Whether log(days + 1) stands beside the embedded visit.
+    **sizes
+        Of ``VisitReader``: codes, cell, embedding, hidden, bidirectional, duration.
     """
 
-    def __init__(
-        self,
-        *,
-        codes: int,
-        cell: str,
-        embedding: int,
-        hidden: int,
-        bidirectional: bool,
-        duration: bool,
-    ) -> None:
-        super().__init__()
-        self.duration = duration
-        # As RecurrentClassifier: sparse gradients, and weights that do not saturate the state.
-        self.embed = nn.EmbeddingBag(
-            max(codes, 1), embedding, mode="sum", include_last_offset=True, sparse=True
-        )
-        nn.init.uniform_(self.embed.weight, -0.1, 0.1)
-        self.recur = CELLS[cell](embedding + duration, hidden, bidirectional=bidirectional)
+    def __init__(self, **sizes: Any) -> None:
+        super().__init__(**sizes, layers=1, dropout=0.0, squash=False)
 
     def forward(self, batch: Batch) -> tuple[PackedSequence, State]:
         """States h_t of all visits, and the last ones of the rows that have a visit.
@@ -106,10 +82,7 @@ class VisitEncoder(nn.Module):
         Both in the order of the batch, longest row first, the two directions side by side. The
         batch has at least one visit.
         """
-        visits = self.embed(batch.codes, batch.code_offsets)
-        if self.duration:
-            visits = torch.cat([visits, batch.durations.unsqueeze(1)], dim=1)
-        states, last = self.recur(PackedSequence(visits, batch.batch_sizes))
+        states, last = self.recur(self.packed_visits(batch))
         # (directions, rows, hidden) -> (rows, directions x hidden)
         return states, tuple(side_by_side(part) for part in as_tuple(last))
 
@@ -194,22 +167,31 @@ class EncoderDecoder(nn.Module):
         losses = label_losses(self(batch).flatten(0, 1), *batch.asked, self.loss_name)
         return losses.view(batch.ahead, batch.rows).mean(dim=0)
 
-    def encode(self, batch: Batch) -> tuple[Memory, State]:
-        """Memory of the visits read, and the decoder's initial state, in the rows' own order."""
+    def encode(self, batch: Batch) -> tuple[Memory | None, State]:
+        """Memory of the visits read, and the decoder's initial state, in the rows' own order.
+
+        Without attention there is no memory.
+        """
         rows = len(batch.ranks)
-        state = tuple(self.head.weight.new_zeros(rows, self.hidden) for _ in self.bridges)
         if not len(batch.batch_sizes):
-            empty = self.head.weight.new_zeros(rows, 1, self.hidden)
-            return Memory(empty, empty.new_zeros(rows, 1, dtype=torch.bool)), state
+            nothing = self.head.weight.new_zeros(rows, self.hidden)
+            nowhere = nothing.new_zeros(rows, 1, dtype=torch.bool)
+            memory = Memory(nothing.unsqueeze(1), nowhere) if self.combine is not None else None
+            return memory, (nothing,) * self.parts
         packed, last = self.encoder(batch)
-        padded, lengths = pad_packed_sequence(packed, batch_first=True)
-        keys, lengths = fill_rows(self.bridges[0](padded), rows), fill_rows(lengths, rows)
-        present = torch.arange(keys.shape[1]) < lengths.unsqueeze(1)
         state = tuple(
             fill_rows(bridge(part), rows)[batch.ranks]
             for bridge, part in zip(self.bridges, last, strict=True)
         )
-        return Memory(keys[batch.ranks], present[batch.ranks]), state
+        return self.remember(packed, batch) if self.combine is not None else None, state
+
+    def remember(self, packed: PackedSequence, batch: Batch) -> Memory:
+        """Memory of the encoder's states, at least one, in the rows' own order."""
+        padded, lengths = pad_packed_sequence(packed, batch_first=True)
+        rows = len(batch.ranks)
+        keys, lengths = fill_rows(self.bridges[0](padded), rows), fill_rows(lengths, rows)
+        present = torch.arange(keys.shape[1]) < lengths.unsqueeze(1)
+        return Memory(keys[batch.ranks], present[batch.ranks])
 
     def decode(self, given: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """Run the decoder over ``given``, shape (steps x rows, embedding), step by step.
@@ -228,9 +210,9 @@ class EncoderDecoder(nn.Module):
         decoded = packed.data.view(len(sizes), rows, self.hidden)
         return decoded, tuple(part.squeeze(0) for part in as_tuple(last))
 
-    def write(self, decoded: torch.Tensor, memory: Memory) -> torch.Tensor:
+    def write(self, decoded: torch.Tensor, memory: Memory | None) -> torch.Tensor:
         """Numbers o_s of the decoder's states, shape (steps, rows, labels)."""
-        if self.combine is not None:
+        if self.combine is not None and memory is not None:
             context = attend(decoded, memory)
             decoded = torch.tanh(self.combine(torch.cat([context, decoded], dim=-1)))
         numbers: torch.Tensor = self.head(self.drop(decoded))

@@ -38,52 +38,56 @@ class _Recurrence(torch.autograd.Function):
     """What the cells share: the buffers of a forward pass serve one backward pass."""
 
     @staticmethod
-    def keep(ctx: Any, *buffers: Tensor) -> None:
+    def keep(ctx: Any, watched: tuple[Tensor, ...], *buffers: Tensor) -> None:
+        """Keep what the way back needs.
+
+        Inputs and outputs go by way of torch, which notices if somebody writes to them meanwhile
+        and lets go of them where nobody goes back.
+        """
         ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*watched)
         ctx.buffers = buffers
 
     @staticmethod
     def taken(ctx: Any) -> tuple[Tensor, ...]:
-        buffers: tuple[Tensor, ...] | None = ctx.buffers
+        watched, buffers = ctx.saved_tensors, ctx.buffers
         if buffers is None:
             raise RuntimeError("back-propagation through time runs once for each forward pass")
         ctx.buffers = None
-        return buffers
+        return (*watched, *buffers)
 
     @staticmethod
     def inputs(ctx: Any, gates: Tensor, x: Tensor, u: Tensor) -> tuple[Tensor | None, Tensor]:
         """Gradients of x (None if nobody asks) and of U."""
-        nothing = u.new_zeros(u.shape[1])
-        grad_x = ctx.engine.product(gates, u.t(), nothing, ctx.half)
-        return (
-            grad_x if ctx.needs_input_grad[0] else None,
-            ctx.engine.transposed_product(gates, x, ctx.half),
-        )
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_x = ctx.engine.product(gates, u.t(), u.new_zeros(u.shape[1]), ctx.half)
+        return grad_x, ctx.engine.transposed_product(gates, x, ctx.half)
 
 
 class _RNN(_Recurrence):
     @staticmethod
     def forward(  # noqa: PLR0917  (apply takes no names)
         ctx: Any, x: Tensor, u: Tensor, w: Tensor, b_u: Tensor, b_w: Tensor, h_0: Tensor,
-        steps: Steps, relu: bool, half: bool,
+        engine: ModuleType, steps: Steps, relu: bool, half: bool,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        ctx.engine, ctx.steps, ctx.relu, ctx.half = engine(x), steps, relu, half
+        ctx.engine, ctx.steps, ctx.relu, ctx.half = engine, steps, relu, half
         state = h_0.clone(memory_format=torch.contiguous_format)
         h = ctx.engine.product(x, u, b_u + b_w, half)
         previous = ctx.engine.rnn_forward(h, w, state, steps=steps, relu=relu, half=half)
-        _Recurrence.keep(ctx, x, u, w, h, previous, state)
+        _Recurrence.keep(ctx, (x, u, w, h_0, h), previous)
         return h, state
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_h: Tensor | None, grad_last: Tensor | None) -> Any:
-        x, u, w, h, previous, state = _Recurrence.taken(ctx)
-        gates, carry = _copy(grad_h, h), _copy(grad_last, state)
+        x, u, w, h_0, h, previous = _Recurrence.taken(ctx)
+        gates, carry = _copy(grad_h, h), _copy(grad_last, h_0)
         ctx.engine.rnn_backward(h, gates, w, carry, steps=ctx.steps, relu=ctx.relu, half=ctx.half)
         grad_x, grad_u = _Recurrence.inputs(ctx, gates, x, u)
         grad_w = ctx.engine.transposed_product(gates, previous, ctx.half)
         bias = gates.sum(0)
-        return grad_x, grad_u, grad_w, bias, bias, carry, None, None, None
+        return grad_x, grad_u, grad_w, bias, bias, carry, None, None, None, None
 
 
 class _GRU(_Recurrence):
@@ -92,31 +96,31 @@ class _GRU(_Recurrence):
     @staticmethod
     def forward(  # noqa: PLR0917  (apply takes no names)
         ctx: Any, x: Tensor, u: Tensor, w: Tensor, b_u: Tensor, b_w: Tensor, h_0: Tensor,
-        steps: Steps, half: bool,
+        engine: ModuleType, steps: Steps, half: bool,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        ctx.engine, ctx.steps, ctx.half = engine(x), steps, half
+        ctx.engine, ctx.steps, ctx.half = engine, steps, half
         state = h_0.clone(memory_format=torch.contiguous_format)
         of_gates, c_n = b_w.tensor_split((2 * state.shape[1],))
         bias = b_u + torch.cat([of_gates, torch.zeros_like(c_n)])
         gates = ctx.engine.product(x, u, bias, half)
         h, previous, seen = ctx.engine.gru_forward(gates, w, c_n, state, steps=steps, half=half)
-        _Recurrence.keep(ctx, x, u, w, gates, previous, seen, state)
+        _Recurrence.keep(ctx, (x, u, w, h_0), gates, previous, seen)
         return h, state
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_h: Tensor | None, grad_last: Tensor | None) -> Any:
-        x, u, w, gates, previous, seen, state = _Recurrence.taken(ctx)
-        carry, asked = _copy(grad_last, state), _given(grad_h, previous)
+        x, u, w, h_0, gates, previous, seen = _Recurrence.taken(ctx)
+        carry, asked = _copy(grad_last, h_0), _given(grad_h, previous)
         ctx.engine.gru_backward(
             asked, gates, previous, seen, w, carry=carry, steps=ctx.steps, half=ctx.half
         )
         grad_x, grad_u = _Recurrence.inputs(ctx, gates, x, u)
-        of_gates = gates[:, : 2 * state.shape[1]]
+        of_gates = gates[:, : 2 * h_0.shape[1]]
         grad_w = [ctx.engine.transposed_product(a, previous, ctx.half) for a in (of_gates, seen)]
         bias = gates.sum(0)
         bias_w = torch.cat([bias[: of_gates.shape[1]], seen.sum(0)])
-        return grad_x, grad_u, torch.cat(grad_w), bias, bias_w, carry, None, None
+        return grad_x, grad_u, torch.cat(grad_w), bias, bias_w, carry, None, None, None
 
 
 class _GRUBefore(_Recurrence):
@@ -125,44 +129,44 @@ class _GRUBefore(_Recurrence):
     @staticmethod
     def forward(  # noqa: PLR0917  (apply takes no names)
         ctx: Any, x: Tensor, u: Tensor, w: Tensor, b_u: Tensor, b_w: Tensor, h_0: Tensor,
-        steps: Steps, half: bool,
+        engine: ModuleType, steps: Steps, half: bool,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        ctx.engine, ctx.steps, ctx.half = engine(x), steps, half
+        ctx.engine, ctx.steps, ctx.half = engine, steps, half
         state = h_0.clone(memory_format=torch.contiguous_format)
         gates = ctx.engine.product(x, u, b_u + b_w, half)
         h, previous, reset = ctx.engine.gru_before_forward(gates, w, state, steps=steps, half=half)
-        _Recurrence.keep(ctx, x, u, w, gates, previous, reset, state)
+        _Recurrence.keep(ctx, (x, u, w, h_0), gates, previous, reset)
         return h, state
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_h: Tensor | None, grad_last: Tensor | None) -> Any:
-        x, u, w, gates, previous, reset, state = _Recurrence.taken(ctx)
-        carry, asked = _copy(grad_last, state), _given(grad_h, previous)
+        x, u, w, h_0, gates, previous, reset = _Recurrence.taken(ctx)
+        carry, asked = _copy(grad_last, h_0), _given(grad_h, previous)
         ctx.engine.gru_before_backward(
             asked, gates, previous, w, carry=carry, steps=ctx.steps, half=ctx.half
         )
         grad_x, grad_u = _Recurrence.inputs(ctx, gates, x, u)
-        of_gates, of_new = gates.tensor_split((2 * state.shape[1],), 1)
+        of_gates, of_new = gates.tensor_split((2 * h_0.shape[1],), 1)
         grad_w = [
             ctx.engine.transposed_product(of_gates, previous, ctx.half),
             ctx.engine.transposed_product(of_new, reset, ctx.half),
         ]
         bias = gates.sum(0)
-        return grad_x, grad_u, torch.cat(grad_w), bias, bias, carry, None, None
+        return grad_x, grad_u, torch.cat(grad_w), bias, bias, carry, None, None, None
 
 
 class _LSTM(_Recurrence):
     @staticmethod
     def forward(  # noqa: PLR0917  (apply takes no names)
         ctx: Any, x: Tensor, u: Tensor, w: Tensor, b_u: Tensor, b_w: Tensor, h_0: Tensor,
-        c_0: Tensor, steps: Steps, half: bool,
+        c_0: Tensor, engine: ModuleType, steps: Steps, half: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        ctx.engine, ctx.steps, ctx.half = engine(x), steps, half
+        ctx.engine, ctx.steps, ctx.half = engine, steps, half
         state, cell_state = (s.clone(memory_format=torch.contiguous_format) for s in (h_0, c_0))
         gates = ctx.engine.product(x, u, b_u + b_w, half)
         h, *kept = ctx.engine.lstm_forward(gates, w, state, cell_state, steps=steps, half=half)
-        _Recurrence.keep(ctx, x, u, w, gates, *kept, state)
+        _Recurrence.keep(ctx, (x, u, w, h_0), gates, *kept)
         return h, state, cell_state
 
     @staticmethod
@@ -170,8 +174,8 @@ class _LSTM(_Recurrence):
     def backward(
         ctx: Any, grad_h: Tensor | None, grad_last: Tensor | None, grad_last_c: Tensor | None
     ) -> Any:
-        x, u, w, gates, previous, cells, bent, state = _Recurrence.taken(ctx)
-        carry, cell_carry = _copy(grad_last, state), _copy(grad_last_c, state)
+        x, u, w, h_0, gates, previous, cells, bent = _Recurrence.taken(ctx)
+        carry, cell_carry = _copy(grad_last, h_0), _copy(grad_last_c, h_0)
         asked = _given(grad_h, previous)
         carries = {"carry": carry, "cell_carry": cell_carry}
         ctx.engine.lstm_backward(
@@ -180,7 +184,7 @@ class _LSTM(_Recurrence):
         grad_x, grad_u = _Recurrence.inputs(ctx, gates, x, u)
         grad_w = ctx.engine.transposed_product(gates, previous, ctx.half)
         bias = gates.sum(0)
-        return grad_x, grad_u, grad_w, bias, bias, carry, cell_carry, None, None
+        return grad_x, grad_u, grad_w, bias, bias, carry, cell_carry, None, None, None
 
 
 def rnn(
@@ -224,10 +228,10 @@ def lstm(x: Tensor, weights: Weights, start: States, steps: Steps, *, half: bool
     return _on_whole_lanes(_LSTM.apply, 4, x, weights, start, steps, half)
 
 
-def engine(x: Tensor) -> ModuleType:
-    """What runs the recurrence for inputs like ``x``."""
-    can = x.device.type == "cpu" and x.dtype == torch.float32 and compiled.is_there()
-    return compiled if can else stepwise
+def engine_for(*given: Tensor) -> ModuleType:
+    """What runs the recurrence over what is ``given``."""
+    can = all(value.device.type == "cpu" and value.dtype == torch.float32 for value in given)
+    return compiled if can and compiled.is_there() else stepwise
 
 
 def _on_whole_lanes(
@@ -243,11 +247,10 @@ def _on_whole_lanes(
     Units whose weights, biases and first state are 0 stay at 0 in every cell and tell the others
     nothing, so they change no number.
     """
-    hidden = start[0].shape[1]
-    lanes = compiled.lanes() if engine(x) is compiled else stepwise.LANES
-    more = -hidden % lanes
+    hidden, engine = start[0].shape[1], engine_for(x, *weights, *start)
+    more = -hidden % engine.lanes()
     if not more:
-        return apply(x.contiguous(), *weights, *start, *settings)
+        return apply(x.contiguous(), *weights, *start, engine, *settings)
     u, w, b_u, b_w = (value.reshape(gates, hidden, *value.shape[1:]) for value in weights)
     padded = (
         functional.pad(u, (0, 0, 0, more)).flatten(0, 1),
@@ -256,13 +259,14 @@ def _on_whole_lanes(
         functional.pad(b_w, (0, more)).flatten(),
     )
     begin = (functional.pad(s, (0, more)) for s in start)
-    return tuple(found[:, :hidden] for found in apply(x.contiguous(), *padded, *begin, *settings))
+    found = apply(x.contiguous(), *padded, *begin, engine, *settings)
+    return tuple(values[:, :hidden] for values in found)
 
 
 def _copy(gradient: Tensor | None, like: Tensor) -> Tensor:
     """A gradient that may be written to; 0 where nobody asked for any."""
     if gradient is None:
-        return torch.zeros_like(like)
+        return torch.zeros_like(like, memory_format=torch.contiguous_format)
     return gradient.clone(memory_format=torch.contiguous_format)
 
 

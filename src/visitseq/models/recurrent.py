@@ -28,8 +28,8 @@ from visitseq.models.cells import GRU, LSTM, RNN
 CELLS: dict[str, type[RNN] | type[GRU] | type[LSTM]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 
 
-class RecurrentClassifier(nn.Module):
-    """Map a batch of visit sequences to one logit a row.
+class VisitReader(nn.Module):
+    """The embedded visits and the recurrence over them: what all networks here begin with.
 
     Parameters
     ----------
@@ -43,15 +43,11 @@ class RecurrentClassifier(nn.Module):
     bidirectional
         Whether a second network reads the visits from the last to the first.
     dropout
-        Share of the states dropped between layers and before the head, in training.
+        Share of the states dropped between layers, in training.
     duration
-        Whether log(days to the index date + 1) stands beside the embedded visit.
+        Whether ``batch.durations``, log(days + 1), stands beside the embedded visit.
     squash
         Whether the embedded visit is tanh(U x + b) instead of U x.
-    orthonormal
-        Whether the weights begin orthonormal and the biases 0, as Doctor AI's (MLHC 2016, appendix
-        A: Saxe et al., ICLR 2014), instead of U(-0.1, 0.1) for the embedding and torch.nn's
-        U(-1, 1) / sqrt(hidden) for the cells.
     cell_options
         Passed to the cell: ``precision``; of a plain network ``nonlinearity``, of a GRU
         ``reset_after``.
@@ -69,12 +65,10 @@ class RecurrentClassifier(nn.Module):
         dropout: float,
         duration: bool,
         squash: bool,
-        orthonormal: bool,
         **cell_options: Any,
     ) -> None:
         super().__init__()
         self.duration = duration
-        self.width = hidden * (2 if bidirectional else 1)
         # Sparse gradients: a step touches the rows of the batch's codes alone (lazy_rows.py).
         self.embed = nn.EmbeddingBag(
             max(codes, 1), embedding, mode="sum", include_last_offset=True, sparse=True
@@ -91,6 +85,49 @@ class RecurrentClassifier(nn.Module):
             dropout=dropout if layers > 1 else 0.0,
             **cell_options,
         )
+
+    def packed_visits(self, batch: Batch) -> PackedSequence:
+        """Inputs of the recurrence."""
+        return PackedSequence(self.embed_visits(batch), batch.batch_sizes)
+
+    def embed_visits(self, batch: Batch) -> torch.Tensor:
+        """Input of the recurrence at each visit, shape (visits, embedding + duration)."""
+        embedded: torch.Tensor = self.embed(batch.codes, batch.code_offsets)
+        if self.squash is not None:
+            embedded = torch.tanh(embedded + self.squash)
+        if self.duration:
+            embedded = torch.cat([embedded, batch.durations.unsqueeze(1)], dim=1)
+        return embedded
+
+
+class RecurrentClassifier(VisitReader):
+    """Map a batch of visit sequences to one logit a row.
+
+    Parameters
+    ----------
+    hidden, bidirectional
+        Of ``VisitReader``; from the last state of each direction the score is computed.
+    dropout
+        Share of the states dropped between layers and before the head, in training.
+    orthonormal
+        Whether the weights begin orthonormal and the biases 0, as Doctor AI's (MLHC 2016, appendix
+        A: Saxe et al., ICLR 2014), instead of U(-0.1, 0.1) for the embedding and torch.nn's
+        U(-1, 1) / sqrt(hidden) for the cells.
+    **options
+        The others of ``VisitReader``.
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden: int,
+        bidirectional: bool,
+        dropout: float,
+        orthonormal: bool,
+        **options: Any,
+    ) -> None:
+        super().__init__(hidden=hidden, bidirectional=bidirectional, dropout=dropout, **options)
+        self.width = hidden * (2 if bidirectional else 1)
         self.drop = nn.Dropout(dropout)
         self.head = nn.Linear(self.width, 1)
         if orthonormal:
@@ -129,19 +166,6 @@ class RecurrentClassifier(nn.Module):
             return self.head.weight.new_zeros(0, self.width)
         states: torch.Tensor = self.recur(self.packed_visits(batch))[0].data
         return states
-
-    def packed_visits(self, batch: Batch) -> PackedSequence:
-        """Inputs of the recurrence."""
-        return PackedSequence(self.embed_visits(batch), batch.batch_sizes)
-
-    def embed_visits(self, batch: Batch) -> torch.Tensor:
-        """Input of the recurrence at each visit, shape (visits, embedding + duration)."""
-        embedded: torch.Tensor = self.embed(batch.codes, batch.code_offsets)
-        if self.squash is not None:
-            embedded = torch.tanh(embedded + self.squash)
-        if self.duration:
-            embedded = torch.cat([embedded, batch.durations.unsqueeze(1)], dim=1)
-        return embedded
 
 
 def make_orthonormal(embed: nn.EmbeddingBag, recur: nn.RNNBase) -> None:

@@ -31,7 +31,7 @@ class Steps:
     @classmethod
     def of_batch(cls, batch_sizes: torch.Tensor, down: bool) -> "Steps":
         """Steps of a PackedSequence with these ``batch_sizes``."""
-        sizes = batch_sizes.contiguous()
+        sizes = batch_sizes.to(torch.int64).contiguous()
         return cls(sizes, torch.cumsum(sizes, 0) - sizes, down)
 
     def __len__(self) -> int:

@@ -19,8 +19,10 @@ from torch import Tensor
 
 from visitseq.models.steps import Steps
 
-#: To a multiple of what the hidden units have to be padded.
-LANES = 1
+
+def lanes() -> int:
+    """To a multiple of what the hidden units have to be padded."""
+    return 1
 
 
 def product(a: Tensor, weight: Tensor, bias: Tensor, half: bool) -> Tensor:

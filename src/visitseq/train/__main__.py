@@ -40,4 +40,6 @@ def main(file: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: python -m visitseq.train ARGUMENTS.json (see docs/networks.md)")
     main(sys.argv[1])

@@ -31,6 +31,7 @@ import torch
 from safetensors.torch import load, save
 
 from visitseq.fingerprint import code_digest
+from visitseq.models import kernels
 
 log = logging.getLogger(__name__)
 
@@ -95,13 +96,14 @@ class Checkpoint:
 def training_digest(inputs: Iterable[Path], parameters: Mapping[str, Any], module: str) -> str:
     """Digest of the bytes of ``inputs``, of ``parameters`` and of the code of ``module``.
 
-    torch's version counts as code: another one rounds in other places.
+    torch's version and the kind of compiled recurrences count as code: others round in other
+    places.
     """
     digest = hashlib.sha256()
     for path in inputs:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    rest = [parameters, code_digest(module), torch.__version__]
+    rest = [parameters, code_digest(module), torch.__version__, kernels.kind()]
     digest.update(json.dumps(rest, sort_keys=True).encode())
     return digest.hexdigest()
 

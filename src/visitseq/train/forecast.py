@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
 from visitseq.models.encoder_decoder import EncoderDecoder, build_encoder_decoder
 from visitseq.train.checkpoint import Checkpoint, training_digest
@@ -17,7 +17,8 @@ from visitseq.train.fit import fit
 from visitseq.train.forecast_data import ForecastData, read_forecast_data
 from visitseq.train.forecasting import Forecasting
 from visitseq.train.losses import Losses
-from visitseq.train.model_folder import read_card, write_history
+from visitseq.train.model_folder import read_card
+from visitseq.train.network_files import early_stopping, write_network
 
 
 def train_forecast(
@@ -72,9 +73,7 @@ def train_forecast(
         objective = Forecasting(network, data.trajectories, *rows, l2=model["l2"])
         objective.start_at_base_rates()
         history, chosen = fit(objective, model, np.random.default_rng(for_batches), checkpoint)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.safetensors").write_bytes(save(network.state_dict()))
-    write_history(history, chosen, folder)
+    write_network(network, history, chosen, folder)
     card = {"kind": model["kind"], **sections, **_card(data, history, chosen)}
     (folder / "model.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     checkpoint.remove()
@@ -82,17 +81,13 @@ def train_forecast(
 
 def _card(data: ForecastData, history: list[Losses], chosen: int) -> dict[str, Any]:
     """What model.json says of a fold's data and training."""
-    validated, losses = len(data.validation) > 0, history[chosen - 1]
-    reason = {} if validated else {"reason": "this part has no rows"}
+    losses = history[chosen - 1]
+    reason = {} if len(data.validation) else {"reason": "this part has no rows"}
     return {
         "visits_ahead": data.trajectories.ahead,
         "fold": data.fold,
         "parts": data.parts,
-        "early_stopping": {
-            "epochs": len(history),
-            "chosen_epoch": chosen,
-            "chosen_by": "validation loss" if validated else "training loss",
-        },
+        "early_stopping": early_stopping(history, chosen),
         "training": {"rows": len(data.training), "loss": losses.training},
         "validation": {"rows": len(data.validation), "loss": losses.validation, **reason},
         "known": data.trajectories.known.tolist(),

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 
 from visitseq.models.recurrent import build_classifier
 from visitseq.train.checkpoint import Checkpoint, training_digest
 from visitseq.train.classification import Classification
 from visitseq.train.fit import fit
-from visitseq.train.model_folder import write_card, write_history
+from visitseq.train.model_folder import write_card
+from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.ranks import Ranks
 from visitseq.train.training_data import TrainingData, read_training_data
 
@@ -79,15 +79,7 @@ def train_model(
         history, chosen = fit(objective, model, np.random.default_rng(for_batches), checkpoint)
     if not ranks.leads:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    # By way of bytes: save_file makes a file that nobody else may read.
-    (folder / "model.safetensors").write_bytes(save(objective.network.state_dict()))
-    write_history(history, chosen, folder)
-    stopped = {
-        "epochs": len(history),
-        "chosen_epoch": chosen,
-        "chosen_by": "validation loss" if len(data.validation) else "training loss",
-    }
+    write_network(objective.network, history, chosen, folder)
     write_card(
         folder,
         data,
@@ -95,7 +87,7 @@ def train_model(
         model=model,
         encoding=encoding,
         seed=seed,
-        early_stopping=stopped,
+        early_stopping=early_stopping(history, chosen),
     )
     checkpoint.remove()
 

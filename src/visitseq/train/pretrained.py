@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 
 from visitseq.models.encoder_decoder import classifier_section
 from visitseq.models.recurrent import build_classifier
 from visitseq.train.checkpoint import Checkpoint, training_digest
 from visitseq.train.classification import Classification
 from visitseq.train.fit import fit
-from visitseq.train.model_folder import write_card, write_history
+from visitseq.train.model_folder import write_card
+from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.pretraining import pretrain, start_from
 from visitseq.train.training_data import read_training_data
 
@@ -72,9 +72,7 @@ def train_pretrained(
         objective.start_at_base_rate()
         generator = np.random.default_rng(for_batches[1])
         history, chosen = fit(objective, section, generator, checkpoint)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.safetensors").write_bytes(save(network.state_dict()))
-    write_history(history, chosen, folder)
+    write_network(network, history, chosen, folder)
     write_card(
         folder,
         data,
@@ -82,11 +80,7 @@ def train_pretrained(
         model=model,
         encoding=encoding,
         seed=seed,
-        early_stopping={
-            "epochs": len(history),
-            "chosen_epoch": chosen,
-            "chosen_by": "validation loss" if len(data.validation) else "training loss",
-        },
+        early_stopping=early_stopping(history, chosen),
         pretraining=pretraining,
     )
     checkpoint.remove()

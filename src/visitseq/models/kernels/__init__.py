@@ -50,11 +50,11 @@ def library() -> ctypes.CDLL | None:
     found = runnable()
     if not found:
         return None
-    loaded = load(found[0])
-    if loaded.interface() != INTERFACE:
+    # Before all else: one of another version need not even have the functions.
+    if ctypes.CDLL(str(found[0])).interface() != INTERFACE:
         log.warning("the recurrences were compiled for another version; `make env` renews them")
         return None
-    return loaded
+    return load(found[0])
 
 
 def runnable() -> list[Path]:
@@ -69,10 +69,15 @@ def runnable() -> list[Path]:
     ]
 
 
+def kind() -> str:
+    """Name of what ``library`` loads, empty where it loads nothing: each kind rounds as it does."""
+    return "" if library() is None else runnable()[0].name.partition(".")[0]
+
+
 def load(path: Path) -> ctypes.CDLL:
-    """Load one of them."""
+    """Load one of them, of this version."""
     loaded = ctypes.CDLL(str(path))
-    loaded.interface.restype = loaded.lanes.restype = ctypes.c_int64
+    loaded.lanes.restype = ctypes.c_int64
     for name, count in ARGUMENTS.items():
         # Numbers of 64 bits and places in memory are passed alike, and an int is converted to
         # either; declared so, it takes a fifth of the time that making a ctypes object does.

@@ -95,7 +95,8 @@ void rnn_forward(const int64_t *sizes, const int64_t *offsets, int64_t count, in
     each_vector(rows, hidden, [&](int64_t row, int64_t unit) {
       const int64_t place = row * hidden + unit;
       const Vector z = load(h + place);
-      const Vector now = relu ? (z > 0.0f ? z : all(0.0f)) : hyperbolic_tangent(z);
+      // Written so that what is no number stays none, and training sees that it diverged.
+      const Vector now = relu ? (z < 0.0f ? all(0.0f) : z) : hyperbolic_tangent(z);
       store(h + place, now);
       store(state + place, now);
     });
@@ -157,8 +158,9 @@ void gru_forward(const int64_t *sizes, const int64_t *offsets, int64_t count, in
 
 // `seen` gets the gradient of W_n h_(t-1) + c_n.
 void gru_backward(const int64_t *sizes, const int64_t *offsets, int64_t count, int64_t down,
-                  int64_t hidden, const void *packed, const void *packed_new, int64_t half, const float *gradients, float *gates, const float *previous,
-                  float *seen, float *carry) {
+                  int64_t hidden, const void *packed, const void *packed_new, int64_t half,
+                  const float *gradients, float *gates, const float *previous, float *seen,
+                  float *carry) {
   const Steps steps{sizes, offsets, count, down};
   const Weight W{packed, 2 * hidden, hidden, half != 0};
   const Weight W_n{packed_new, hidden, hidden, half != 0};
@@ -185,8 +187,8 @@ void gru_backward(const int64_t *sizes, const int64_t *offsets, int64_t count, i
 // n_t = tanh(U_n x_t + b_n + W_n (r_t * h_(t-1))): reset before the product, as the papers.
 // `reset` gets r_t * h_(t-1).
 void gru_before_forward(const int64_t *sizes, const int64_t *offsets, int64_t count, int64_t down,
-                        int64_t hidden, const void *packed, const void *packed_new, int64_t half, float *gates, float *previous, float *reset, float *h,
-                        float *state) {
+                        int64_t hidden, const void *packed, const void *packed_new, int64_t half,
+                        float *gates, float *previous, float *reset, float *h, float *state) {
   const Steps steps{sizes, offsets, count, down};
   const Weight W{packed, hidden, 2 * hidden, half != 0};
   const Weight W_n{packed_new, hidden, hidden, half != 0};
@@ -218,8 +220,9 @@ void gru_before_forward(const int64_t *sizes, const int64_t *offsets, int64_t co
 
 // `through` is room for the gradient of r_t * h_(t-1), rows x hidden.
 void gru_before_backward(const int64_t *sizes, const int64_t *offsets, int64_t count, int64_t down,
-                         int64_t hidden, const void *packed, const void *packed_new, int64_t half, const float *gradients, float *gates,
-                         const float *previous, float *through, float *carry) {
+                         int64_t hidden, const void *packed, const void *packed_new, int64_t half,
+                         const float *gradients, float *gates, const float *previous,
+                         float *through, float *carry) {
   const Steps steps{sizes, offsets, count, down};
   const Weight W{packed, 2 * hidden, hidden, half != 0};
   const Weight W_n{packed_new, hidden, hidden, half != 0};
