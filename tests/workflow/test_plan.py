@@ -6,6 +6,8 @@ import pytest
 import yaml
 from calls import ROOT, TINY, Workflow
 
+from visitseq.config import merge_config
+
 EXPERIMENTS = sorted((ROOT / "workflow/experiments").glob("*.yaml"))
 
 
@@ -20,11 +22,11 @@ def test_the_default_study(workflow: Workflow) -> None:
         "ingest_site": 2,
         "build_cohort": 2,
         "encode_visits": 2,
-        "train_model": 2,
+        "train_model": 8,
         "train_baseline": 2,
         "score_oracle": 2,
-        "evaluate_model": 4,
-        "measure_reach": 2,
+        "evaluate_model": 10,
+        "measure_reach": 6,
         "draw_figures": 1,
     }
 
@@ -60,7 +62,7 @@ def test_a_single_file_is_a_target(workflow: Workflow) -> None:
 def test_every_experiment_plans(tmp_path: Path, path: Path) -> None:
     workflow = Workflow(ROOT, tmp_path)
     overlay = yaml.safe_load(path.read_text("utf-8"))
-    for site in overlay["sites"].values():
+    for site in overlay.get("sites", {}).values():
         if site["source"] == "omop":
             folder = tmp_path / "records"
             folder.mkdir()
@@ -70,8 +72,11 @@ def test_every_experiment_plans(tmp_path: Path, path: Path) -> None:
     (tmp_path / "overlay.yaml").write_text(yaml.safe_dump(overlay), "utf-8")
     planned = workflow.planned("--configfile", tmp_path / "overlay.yaml")
     assert planned["draw_figures"] == 1
-    folds = len(overlay["run"].get("folds", [0]))
-    assert planned["train_model"] == folds * len(overlay["run"]["sites"])
+    default = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))
+    config = merge_config(default, overlay)
+    run, models = config["run"], config["models"]
+    networks = [name for name in run["models"] if models[name]["kind"] == "recurrent"]
+    assert planned["train_model"] == len(run["folds"]) * len(run["sites"]) * len(networks)
 
 
 def test_a_list_replaces_and_a_mapping_merges(workflow: Workflow) -> None:
