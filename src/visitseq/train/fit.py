@@ -31,6 +31,7 @@ import torch
 
 from visitseq.encode.sequences import Integers
 from visitseq.errors import UserError
+from visitseq.models import kernels
 from visitseq.train.checkpoint import Checkpoint, Tensors
 from visitseq.train.losses import Losses
 from visitseq.train.objective import Objective
@@ -102,6 +103,7 @@ def fit(
     """
     if not len(objective.validation):
         log.warning("the validation part has no rows: the training loss chooses the epoch")
+    log.info("recurrence on a CPU: %s", kernels.kind() or "in torch, as nothing was compiled")
     return _Training(objective, model, generator, checkpoint).run()
 
 

@@ -24,7 +24,7 @@ KINDS = {
     "generic": (),
 }
 #: Raised in recurrence.cpp, too, whenever a function there takes other arguments.
-INTERFACE = 2
+INTERFACE = 3
 #: How many arguments the functions take, all of 64 bits.
 ARGUMENTS = {
     "packed_size": 2,
