@@ -59,7 +59,10 @@ BEFORE: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
         lambda _: {"sites": {"lakeview": {"preset": "order_only", "order_effect": 1}}},
         "sites/lakeview: order_effect works in primary_care and intensive_care only",
     ),
-    "undefined model": (lambda _: {"run": {"models": ["lstm"]}}, "run/models: lstm is not defined"),
+    "undefined model": (
+        lambda _: {"run": {"models": ["retain"]}},
+        "run/models: retain is not defined",
+    ),
     "age upside down": (
         lambda _: {"cohorts": {"heart_failure": {"age": [85, 40]}}},
         "cohorts/heart_failure/age: .85, 40. is upside down",
