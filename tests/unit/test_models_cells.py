@@ -322,6 +322,13 @@ def test_an_unknown_precision_is_refused() -> None:
         LSTM(2, 3, precision="half")
 
 
+def test_a_module_says_what_torch_s_would_not() -> None:
+    assert repr(GRU(4, 8)) == repr(nn.GRU(4, 8))
+    assert repr(GRU(4, 8, reset_after=False)) == "GRU(4, 8, reset_after=False)"
+    assert repr(LSTM(4, 8, 2, precision="bf16")) == "LSTM(4, 8, num_layers=2, precision='bf16')"
+    assert "precision='bf16'" in repr(RNN(4, 8, precision="bf16"))
+
+
 def test_dropout_acts_between_layers_in_training_alone() -> None:
     torch.manual_seed(0)
     module, packed = RNN(4, 6, 2, dropout=0.5), pack_sequence([torch.randn(5, 4)])

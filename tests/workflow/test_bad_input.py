@@ -47,7 +47,7 @@ BEFORE: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     "missing path": (nowhere, r"Site mine: path /\S*/nowhere does not exist\. Set"),
     "missing relative path": (
         lambda _: study_of(Path("nowhere")),
-        r"Site mine: path nowhere does not exist \(/\S*/run/nowhere\)\. Set",
+        r"Site mine: path nowhere does not exist \(/\S*/run/nowhere; it is",
     ),
     "no person": (without_person, "Site mine: .* has no table person"),
     "unknown key": (lambda _: {"run": {"fold": [0]}}, "run: unknown key fold"),

@@ -43,7 +43,11 @@ def list_inputs(name: str, site: Mapping[str, Any]) -> list[Path]:
     """
     path = Path(site["path"])
     if not path.exists():
-        where = "" if path.is_absolute() else f" ({path.absolute()})"
+        where = (
+            ""
+            if path.is_absolute()
+            else f" ({path.absolute()}; it is relative to the working directory)"
+        )
         raise UserError(
             f"Site {name}: path {path} does not exist{where}. Set sites/{name}/path to a folder of "
             "OMOP tables (CSV or Parquet) or to a DuckDB database."

@@ -45,6 +45,10 @@ class RNN(nn.RNN):
         super().__init__(*sizes, **options)
         self.precision = _checked(precision)
 
+    def extra_repr(self) -> str:
+        """Describe the module, as print does."""
+        return _described(super().extra_repr(), precision=self.precision)
+
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Map a PackedSequence and a first state to outputs and last state, as torch.nn.RNN."""
         if not _is_ours(input):
@@ -75,6 +79,12 @@ class GRU(nn.GRU):
         super().__init__(*sizes, **options)
         self.reset_after = reset_after
         self.precision = _checked(precision)
+
+    def extra_repr(self) -> str:
+        """Describe the module, as print does."""
+        return _described(
+            super().extra_repr(), reset_after=self.reset_after, precision=self.precision
+        )
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Map a PackedSequence and a first state to outputs and last state, as torch.nn.GRU.
@@ -110,6 +120,10 @@ class LSTM(nn.LSTM):
         super().__init__(*sizes, **options)
         self.precision = _checked(precision)
 
+    def extra_repr(self) -> str:
+        """Describe the module, as print does."""
+        return _described(super().extra_repr(), precision=self.precision)
+
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Map a PackedSequence and first states to outputs and last states, as torch.nn.LSTM."""
         if self.proj_size or not _is_ours(input):
@@ -117,6 +131,13 @@ class LSTM(nn.LSTM):
 
         layer = partial(recurrence.lstm, half=self.precision == "bf16")
         return _through_layers(self, layer, input, hx, 2)
+
+
+def _described(known: str, **options: Any) -> str:
+    """What torch prints of a module, and the options that are ours and not as torch's."""
+    usual = {"precision": "float32", "reset_after": True}
+    ours = [f"{name}={value!r}" for name, value in options.items() if value != usual[name]]
+    return ", ".join([known, *ours])
 
 
 def _checked(precision: str) -> str:

@@ -52,7 +52,10 @@ class _Recurrence(torch.autograd.Function):
     def taken(ctx: Any) -> tuple[Tensor, ...]:
         watched, buffers = ctx.saved_tensors, ctx.buffers
         if buffers is None:
-            raise RuntimeError("back-propagation through time runs once for each forward pass")
+            raise RuntimeError(
+                "back-propagation through time runs once for each forward pass; run that again "
+                "instead of keeping the graph (retain_graph)"
+            )
         ctx.buffers = None
         return (*watched, *buffers)
 
