@@ -395,7 +395,8 @@ def main() -> None:
         "",
         f"Forward and backward, GFLOP/s, one thread; kernels `{kernels_in_use()}`, torch "
         f"{torch.__version__}, NumPy {np.__version__}. Flop: 6 gates x hidden x "
-        "(input + hidden) a visit that is there.",
+        "(input + hidden) a visit that is there. What was tried and did not help stands in "
+        "[docs/networks.md](../docs/networks.md).",
     ]
     by_length: dict[bool, dict[Case, Measured]] = {False: {}, True: {}}
     with threadpool_limits(1):

@@ -16,7 +16,7 @@ from scipy import stats
 
 from visitseq.simulate.attendance import Stops
 from visitseq.simulate.controls import EFFECTS, FILLERS, FIRST, LOG_HAZARD, SECOND
-from visitseq.simulate.future import SPLIT, Record, expected_hazard, known_past, possible_signs
+from visitseq.simulate.future import SPLIT, expected_hazard, possible_signs
 from visitseq.simulate.hazard import AGE_EDGES, Float32, edges_around
 from visitseq.simulate.healthy import simulate_healthy
 from visitseq.simulate.heart_failure import (
@@ -46,6 +46,7 @@ from visitseq.simulate.parameters import (
     TICKS,
     ZIPF,
 )
+from visitseq.simulate.past import Record, known_past
 from visitseq.simulate.persons import Persons, survival
 from visitseq.simulate.recording import choose, popular_ranks
 from visitseq.simulate.setting import Setting, Streams

@@ -16,11 +16,8 @@ Poisson process given the conditions. With M expected, none comes with chance ex
 at least one comes where the expected number reaches T = -log(1 - U (1 - exp(-M))), U uniform, and
 those after it are Poisson with M - T. The futures of a split take U from equal parts of (0, 1).
 
-Time is told from the tick in which a row's future begins: its days are moved so that this is tick
-0, and no array is longer than the gap.
-
-A record that begins after the earlier day counts as known from its first visit on. Visits that fell
-on one day are counted as they were drawn, which is far smaller than the standard error.
+Visits that fell on one day are counted as they were drawn, which is far smaller than the standard
+error.
 """
 
 from collections.abc import Mapping
@@ -31,12 +28,10 @@ import numpy as np
 
 from visitseq.simulate.attendance import Stops, background_stops, sign_stops, visit_rates
 from visitseq.simulate.codebook import Codebook
-from visitseq.simulate.hazard import Bool, Float, Float32, Int, edges_around
-from visitseq.simulate.healthy import Healthy, all_stops, certain_stops, simulate_healthy
+from visitseq.simulate.hazard import Float, Float32, Int, edges_around
+from visitseq.simulate.healthy import all_stops, certain_stops, simulate_healthy
 from visitseq.simulate.heart_failure import (
     HAZARD_CODES,
-    WINDOW_TICKS,
-    Hits,
     count_hits,
     last_ticks,
     personal_effect,
@@ -52,12 +47,13 @@ from visitseq.simulate.parameters import (
     TICK_DAYS,
     Preset,
 )
+from visitseq.simulate.past import Past, Record, known_past, overlap
 from visitseq.simulate.persons import Persons, next_onset, survival
 from visitseq.simulate.recording import Notes, Recorder, note
 from visitseq.simulate.setting import Setting, Streams
 from visitseq.simulate.signs import recent_signs, sign_rate, with_offspring
 from visitseq.simulate.states import condition_rows
-from visitseq.simulate.ticks import TICK_START, TICK_YEARS, tick_of
+from visitseq.simulate.ticks import TICK_START, tick_of
 
 #: Futures with new signs in a draw, beside the one without.
 SPLIT = 3
@@ -76,60 +72,6 @@ class Expected:
     value: Float
     error: Float
     halves: Float
-
-
-@dataclass(frozen=True)
-class Record:
-    """A block's record without heart failure, as far as its law depends on it.
-
-    Visits without occasion, signs, and codes of the hazard (``code`` of ``HAZARD_CODES``), each
-    sorted by person; ``rates`` are an average person's visits without occasion a year, (persons,
-    ticks).
-    """
-
-    persons: Persons
-    rates: Float32
-    background: Stops
-    signs: Stops
-    noted: Stops
-    code: Int
-
-    @classmethod
-    def of(cls, healthy: Healthy, setting: Setting) -> "Record":
-        """The record of a block."""
-        noted, code = hazard_notes(healthy.stops, healthy.notes, setting.book)
-        average = replace(healthy.persons, attendance=np.ones(len(healthy.persons)))
-        rates = visit_rates(average, healthy.recent, setting.preset).sum(axis=0)
-        background, signs = _by_person(healthy.background), _by_person(healthy.signs)
-        return cls(healthy.persons, rates, background, signs, noted, code)
-
-
-@dataclass(frozen=True)
-class Past:
-    """What the record of some persons holds before the day ``until``, row for row.
-
-    All days are moved so that ``until`` lies in tick 0; ``day`` is the later one. ``seen`` and
-    ``expected`` are the visits without occasion so far, and how many an average person would have
-    had; ``stirred`` is how many signs the signs so far are still to bring on; these have shape
-    (persons,). Of the ticks from 0 on: in which a sign so far is still ``recent``, (persons,
-    ticks), and what the record so far contributes to ``counts`` and ``last`` tick of the hazard's
-    codes, (codes, persons, ticks).
-    """
-
-    persons: Persons
-    until: Int
-    day: Int
-    seen: Int
-    expected: Float
-    stirred: Float
-    recent: Bool
-    counts: Hits
-    last: Hits
-
-    @property
-    def ticks(self) -> int:
-        """Ticks from that of ``until`` to the latest of ``day``."""
-        return int(self.recent.shape[1])
 
 
 def expected_hazard(
@@ -208,82 +150,6 @@ def _averages(sums: Float, squares: Float) -> Expected:
     return Expected(value, np.where(single, np.nan, error), halves)
 
 
-def known_past(record: Record, rows: Int, until: Int, day: Int) -> Past:
-    """What the record of the persons ``rows`` of a block holds before the days ``until``."""
-    persons, rates = record.persons.take(rows), record.rates[rows]
-    until = np.clip(until, persons.entry + 1, day)
-    moved = TICK_DAYS * tick_of(until)
-    seen, _ = _of_rows(record.background, rows, until, moved)
-    signs, _ = _of_rows(record.signs, rows, until, moved)
-    noted, which = _of_rows(record.noted, rows, until, moved)
-    ticks = int(tick_of(day - moved).max()) + 1
-    counts, last = _contributions(noted, record.code[which], len(rows), ticks)
-    waited = (until - moved)[signs.person] - signs.day - 1
-    still = SIGNS.offspring * np.exp(-waited / SIGNS.delay_days)
-    stirred = np.bincount(signs.person, weights=still, minlength=len(rows)).astype(np.float64)
-    return Past(
-        persons=_moved(persons, moved),
-        until=until - moved,
-        day=day - moved,
-        seen=np.bincount(seen.person, minlength=len(rows)),
-        expected=(rates * _overlap(persons.entry, until, rates.shape[1])).sum(axis=1),
-        stirred=stirred,
-        recent=recent_signs(signs.person, signs.day, len(rows), ticks),
-        counts=counts,
-        last=last,
-    )
-
-
-def _by_person(stops: Stops) -> Stops:
-    return stops.take(np.argsort(stops.person, kind="stable"))
-
-
-def _moved(persons: Persons, days: Int) -> Persons:
-    """Move the persons' days back."""
-    return replace(
-        persons,
-        birth=persons.birth - days,
-        entry=persons.entry - days,
-        leaves=persons.leaves - days,
-        onset={name: day - days for name, day in persons.onset.items()},
-    )
-
-
-def _of_rows(stops: Stops, rows: Int, until: Int, moved: Int) -> tuple[Stops, Int]:
-    """Stops of the persons ``rows`` before the days ``until``, and which they are.
-
-    ``stops`` are sorted by person. The ``person`` of the result is the place in ``rows``, its days
-    are ``moved`` back.
-    """
-    first = np.searchsorted(stops.person, rows)
-    count = np.searchsorted(stops.person, rows, side="right") - first
-    row = np.repeat(np.arange(len(rows)), count)
-    which = np.arange(len(row)) - np.repeat(np.cumsum(count) - count - first, count)
-    before = stops.day[which] < until[row]
-    row, which = row[before], which[before]
-    return Stops(row, stops.day[which] - moved[row], stops.kind[which]), which
-
-
-def _contributions(noted: Stops, code: Int, rows: int, ticks: int) -> tuple[Hits, Hits]:
-    """Counts and last ticks of the hazard's codes in the windows of ticks 0 to ``ticks`` - 1."""
-    tick = tick_of(noted.day) + WINDOW_TICKS
-    within = tick >= 0
-    shape = (rows, WINDOW_TICKS + ticks)
-    hits = count_hits(noted.person[within], tick[within], code[within], shape)
-    numbers = np.arange(-WINDOW_TICKS, ticks, dtype=np.int16)
-    counts, last = windowed_counts(hits), last_ticks(hits, numbers)
-    return counts[..., WINDOW_TICKS:].copy(), last[..., WINDOW_TICKS:].copy()
-
-
-def _overlap(since: Int, until: Int, ticks: int) -> Float:
-    """Years of each tick between two days, ``until`` left out, shape (rows, ticks)."""
-    start = TICK_START[:ticks]
-    first = np.maximum(start, since[:, None])
-    last = np.minimum(start + TICK_DAYS, until[:, None])
-    years: Float = np.maximum(last - first, 0) * (TICK_YEARS / TICK_DAYS)
-    return years
-
-
 def _draw_futures(
     past: Past, row: Int, setting: Setting, rng: np.random.Generator
 ) -> tuple[Float, Float]:
@@ -302,7 +168,7 @@ def _draw_futures(
     future = np.tile(np.arange(len(row)), 1 + SPLIT)
     at, persons = row[future], persons.take(future)
     hazard = _hazards(past, at, persons, signs, setting=setting, rng=rng)
-    cumulative = (hazard * _overlap(past.until[at], past.day[at], past.ticks)).sum(axis=1)
+    cumulative = (hazard * overlap(past.until[at], past.day[at], past.ticks)).sum(axis=1)
     free = weight * lives[future] * np.exp(-cumulative)
     diagnosed = free * hazard[np.arange(len(at)), tick_of(past.day[at])]
     shape = (1 + SPLIT, len(row))
@@ -339,7 +205,7 @@ def possible_signs(
     len(row) on, after the futures without a sign.
     """
     until, end = past.until[row], TICK_START[tick_of(past.day[row])]
-    own = sign_rate(persons, past.ticks) * _overlap(until, end, past.ticks)
+    own = sign_rate(persons, past.ticks) * overlap(until, end, past.ticks)
     fading = -np.expm1(-np.maximum(end - until, 0) / SIGNS.delay_days)
     total = own.sum(axis=1) + past.stirred[row] * fading
     chance = -np.expm1(-total)

@@ -24,7 +24,7 @@ Measured on the default study's hospitals, batches of 128, by batches in a pool:
 With a pool of 10 nearly all the speed is there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -64,14 +64,3 @@ def batches_by_length(lengths: Integers, size: int) -> Iterator[npt.NDArray[np.i
     ordered = np.argsort(lengths, kind="stable")
     for first in range(0, len(ordered), size):
         yield ordered[first : first + size]
-
-
-def padding_waste(lengths: Integers, batches: Sequence[Integers]) -> float:
-    """Share of the row-steps that would be padding if each batch were padded to its longest row.
-
-    The networks here are given packed batches and compute none of them; the share says how uneven
-    the steps of a batch are. It is 0 where all batches are empty.
-    """
-    visits = sum(int(lengths[batch].sum()) for batch in batches)
-    padded = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
-    return 1 - visits / padded if padded else 0.0
