@@ -143,6 +143,12 @@ def _check_references(config: Config) -> None:
     for section in ("sites", "tasks", "encodings", "models"):
         for name in config["run"][section]:
             _require(name, config[section], f"run/{section}", section)
+    for name, narrowed in config["run"]["narrow"].items():
+        named = {"tasks": [name], **narrowed}
+        for section, names in named.items():
+            listed = {key: config[section][key] for key in config["run"][section]}
+            for other in names:
+                _require(other, listed, f"run/narrow/{name}", f"run/{section}")
     for name, task in config["tasks"].items():
         _require(task["cohort"], config["cohorts"], f"tasks/{name}/cohort", "cohorts")
         found, wanted = config["cohorts"][task["cohort"]]["kind"], _COHORT_KINDS[task["kind"]]

@@ -1,11 +1,11 @@
-"""Which combinations of the configuration can be run, and why the others cannot.
+"""Which combinations of the configuration are run, and why others cannot be.
 
-The grid of a study is the product of the lists in ``run``. A kind of task may ask for what a kind
-of model or an encoding cannot give: such a combination is left out of the grid and named, and
-refused with the reason where somebody asks for it.
+The grid of a study is the product of the lists in ``run``, as far as ``run.narrow`` asks for it. A
+kind of task may ask for what a kind of model or an encoding cannot give: such a combination is left
+out of the grid and named, and refused with the reason where somebody asks for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Section = Mapping[str, Any]
@@ -31,13 +31,34 @@ def refusal(
     return None
 
 
+def asked(run: Section, task: str, **names: str) -> bool:
+    """Whether ``run.narrow`` leaves a task the encoding or model named, as encoding=…, model=…."""
+    narrowed = run["narrow"].get(task, {})
+    return all(name in narrowed.get(f"{key}s", [name]) for key, name in names.items())
+
+
+def replicates(models: Mapping[str, Section], names: Sequence[str]) -> dict[str, list[str]]:
+    """Models that differ in their seed alone, by the first of each in the order of ``names``."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        same = (first for first in found if _but_seed(models[first]) == _but_seed(models[name]))
+        found.setdefault(next(same, name), []).append(name)
+    return found
+
+
+def _but_seed(model: Section) -> dict[str, Any]:
+    return {key: value for key, value in model.items() if key != "seed"}
+
+
 def left_out(config: Section) -> list[str]:
     """What the study leaves out of the product of its lists, a sentence each."""
-    sentences = []
-    for name in config["run"]["tasks"]:
+    sentences, run = [], config["run"]
+    for name in run["tasks"]:
         task = config["tasks"][name]
         for section in ("encoding", "model"):
-            for other in config["run"][f"{section}s"]:
+            for other in run[f"{section}s"]:
+                if not asked(run, name, **{section: other}):
+                    continue
                 reason = refusal(task, **{section: config[f"{section}s"][other]})
                 if reason is not None:
                     sentences.append(f"{section} {other} is left out of task {name}: {reason}.")

@@ -7,6 +7,7 @@ a year before the index date. A model's logit is the true one plus noise of its 
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,14 @@ def study_of(**changes: Any) -> dict[str, Any]:
         "minimum_cell": 10,
         **changes,
     }
-    return {"forward": [name for name in study["models"] if name in GATES], **study}
+    onsets = [name for name, task in study["tasks"].items() if task["kind"] == "onset"]
+    return {
+        "forward": [name for name in study["models"] if name in GATES],
+        "encoded": list(product(onsets, study["encodings"])),
+        "scored": list(product(onsets, study["encodings"], study["models"])),
+        "replicates": {name: [name] for name in study["models"]},
+        **study,
+    }
 
 
 def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None:

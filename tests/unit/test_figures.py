@@ -244,6 +244,7 @@ def test_synthetic_records_are_named_in_every_figure_and_table(
         }
     changes: dict[str, Any] = {"synthetic": {"riverside": False}, "folds": (0,)}
     changes |= {"models": ("gru",), "forward": ("gru",)}
+    changes |= {"scored": tuple(names for names in large.scored if names[2] == "gru")}
     real = Study(**{**vars(large), **changes})
     assert not any("synthetic" in text for f in all_figures(real).values() for text in words(f))
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from visitseq.grid import left_out, refusal
+from visitseq.grid import asked, left_out, refusal, replicates
 
 ONSET = {"kind": "onset"}
 FORECAST = {"kind": "forecast", "labels": ["condition", "drug"]}
@@ -36,6 +36,7 @@ def test_what_does_not_go_together_has_a_reason(
 def test_the_study_names_each_thing_that_it_leaves_out_once() -> None:
     config: dict[str, Any] = {
         "run": {
+            "narrow": {},
             "tasks": ["onset", "forecast"],
             "encodings": ["by_visit", "by_code"],
             "models": ["gru", "seq2seq"],
@@ -48,5 +49,26 @@ def test_the_study_names_each_thing_that_it_leaves_out_once() -> None:
     assert len(sentences) == 2
     assert sentences[0].startswith("encoding by_code is left out of task forecast: a forecast is")
     assert sentences[1].startswith("model gru is left out of task forecast: a model of kind")
+    config["run"]["narrow"] = {"forecast": {"encodings": ["by_visit"]}}
+    assert left_out(config) == sentences[1:]
     config["run"]["tasks"] = ["onset"]
     assert left_out(config) == []
+
+
+def test_a_narrowed_task_is_run_with_what_is_named() -> None:
+    run = {"narrow": {"short": {"encodings": ["one_hot"], "models": ["gru", "knn"]}}}
+    assert asked(run, "short", encoding="one_hot", model="knn")
+    assert not asked(run, "short", encoding="skipgram", model="knn")
+    assert not asked(run, "short", model="logistic")
+    assert asked(run, "long", encoding="skipgram", model="logistic")
+
+
+def test_models_that_differ_in_their_seed_alone_are_replicates() -> None:
+    models: dict[str, dict[str, Any]] = {
+        "gru": {"kind": "recurrent", "hidden": 8, "seed": 0},
+        "wide": {"kind": "recurrent", "hidden": 16, "seed": 0},
+        "gru_again": {"kind": "recurrent", "hidden": 8, "seed": 1},
+        "logistic": {"kind": "logistic"},
+    }
+    found = replicates(models, ["wide", "gru_again", "gru", "logistic"])
+    assert found == {"wide": ["wide"], "gru_again": ["gru_again", "gru"], "logistic": ["logistic"]}

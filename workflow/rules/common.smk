@@ -17,7 +17,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("
 from visitseq.config import fill_config, merge_config
 from visitseq.errors import UserError
 from visitseq.fingerprint import code_digest
-from visitseq.grid import left_out, refusal
+from visitseq.grid import asked, left_out, refusal, replicates
 from visitseq.ingest.files import list_inputs
 
 
@@ -66,9 +66,9 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 
-def of_kind(section, kind):
-    """The names in a section of the configuration whose kind is ``kind``."""
-    return [name for name, own in config[section].items() if own["kind"] == kind]
+def of_kind(section, *kinds):
+    """The names in a section of the configuration whose kind is one of ``kinds``."""
+    return [name for name, own in config[section].items() if own["kind"] in kinds]
 
 
 BASELINES = of_kind("models", "logistic")
@@ -108,16 +108,17 @@ MATCHED = [cohort for cohort in COHORTS if cohort in of_kind("cohorts", "case_co
 STUDY = "{site}/{task}/{encoding}/{model}/fold{fold}"
 
 
+def is_run(task, **names):
+    """Whether a task is asked for with an encoding or model, and their kinds go together."""
+    sections = {key: config[f"{key}s"][name] for key, name in names.items()}
+    return asked(RUN, task, **names) and refusal(config["tasks"][task], **sections) is None
+
+
 def possible(*wildcards):
-    """The combinations of wildcards whose kinds go together."""
+    """The combinations of wildcards that are run."""
     for combination in product(*wildcards):
-        named = dict(combination)
-        sections = {
-            key: config[f"{key}s"][named[key]]
-            for key in ("task", "encoding", "model")
-            if key in named
-        }
-        if "task" not in sections or refusal(**sections) is None:
+        named = {key: name for key, name in combination if key in ("task", "encoding", "model")}
+        if "task" not in named or is_run(**named):
             yield combination
 
 
@@ -212,6 +213,12 @@ def reach():
     return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward)
 
 
+def combinations(kind):
+    """Every task of a kind with an encoding and a model that it is run with."""
+    named = product(run_tasks(kind), RUN["encodings"], RUN["models"])
+    return [[task, e, m] for task, e, m in named if is_run(task, encoding=e, model=m)]
+
+
 def study():
     """What the figures show: the names that `run` asks for, with what they need to know of them."""
     return {
@@ -225,16 +232,14 @@ def study():
         "tasks": {name: config["tasks"][name] for name in RUN["tasks"]},
         "encodings": RUN["encodings"],
         "models": RUN["models"],
-        "forecasts": [
-            [task, encoding, model]
-            for task, encoding, model in product(
-                run_tasks("forecast"), RUN["encodings"], RUN["models"]
-            )
-            if refusal(
-                config["tasks"][task], config["encodings"][encoding], config["models"][model]
-            )
-            is None
+        "encoded": [
+            [task, encoding]
+            for task, encoding in product(run_tasks("onset"), RUN["encodings"])
+            if is_run(task, encoding=encoding)
         ],
+        "scored": combinations("onset"),
+        "forecasts": combinations("forecast"),
+        "replicates": replicates(config["models"], RUN["models"]),
         "forward": [name for name in RUN["models"] if name in FORWARD],
         "folds": RUN["folds"],
         "seed": RUN["seed"],

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from visitseq.cohort.windows import completed_years
 from visitseq.encode.sequences import Sequences, read_sequences
 from visitseq.figures.small_cells import HIDDEN, SUPPRESSED, may_show, show_count, show_share
-from visitseq.figures.study import Setting, Study
+from visitseq.figures.study import Study
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -62,8 +62,9 @@ def _characteristics(study: Study, site: str, cohort: str) -> Iterator[tuple[str
     pair = [_of_persons(rows, group, study.minimum_cell) for group in (rows.case, ~rows.case)]
     yield from (("", name, pair[0][name], pair[1][name]) for name in pair[0])
     for task in (name for name in study.outcomes if study.outcomes[name] == cohort):
-        if study.encodings:
-            visits = read_sequences(study.visits(Setting(site, task, study.encodings[0])))
+        encodings = [setting for setting in study.settings if setting[:2] == (site, task)]
+        if encodings:
+            visits = read_sequences(study.visits(encodings[0]))
             pair = [
                 _of_visits(visits, group, study.minimum_cell)
                 for group in (visits.label, ~visits.label)

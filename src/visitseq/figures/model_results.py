@@ -50,7 +50,9 @@ def read_results(study: Study) -> list[ModelResult]:
     if not study.folds:
         return []
     return [
-        _read_model(study, setting, model) for setting in study.settings for model in study.models
+        _read_model(study, setting, model)
+        for setting in study.settings
+        for model in study.models_of(setting)
     ]
 
 
@@ -59,7 +61,7 @@ def read_ceilings(study: Study) -> list[ModelResult]:
     return [
         ceiling
         for setting in study.settings
-        if setting.site in study.simulated and study.folds and study.models
+        if setting.site in study.simulated and study.folds and study.models_of(setting)
         for ceiling in _read_oracles(study, setting)
     ]
 

@@ -134,4 +134,4 @@ def why_nothing(study: Study) -> str:
         "model": study.models,
         "fold": study.folds,
     }
-    return f"no {next(name for name, names in lists.items() if not names)} was run"
+    return f"no {next((name for name, names in lists.items() if not names), 'model')} was run"

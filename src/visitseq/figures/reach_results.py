@@ -57,7 +57,10 @@ def read_reach(study: Study) -> list[Reach]:
     if not study.folds:
         return []
     return [
-        _read_model(study, setting, model) for setting in study.settings for model in study.forward
+        _read_model(study, setting, model)
+        for setting in study.settings
+        for model in study.models_of(setting)
+        if model in study.forward
     ]
 
 

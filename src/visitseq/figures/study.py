@@ -31,8 +31,15 @@ class Study:
         Whether the records of each site are synthetic; its keys are the sites.
     simulated
         The sites whose truth is known, so that they have an oracle.
-    outcomes
-        The cohort of each task with an outcome; its keys are these tasks.
+    onsets
+        The section of the configuration of each task with an outcome; its keys are these tasks.
+    encoded
+        Each such task and encoding that are run together.
+    scored
+        Each such task, encoding and model that are run together.
+    replicates
+        Models that differ in their seed alone, by the first of them; its keys are in the order of
+        ``models``.
     forecasts
         Cohort and number of visits ahead of each task that forecasts visits.
     forecast_models
@@ -45,7 +52,10 @@ class Study:
 
     synthetic: dict[str, bool]
     simulated: frozenset[str]
-    outcomes: dict[str, str]
+    onsets: dict[str, Mapping[str, Any]]
+    encoded: tuple[tuple[str, str], ...]
+    scored: tuple[tuple[str, str, str], ...]
+    replicates: dict[str, tuple[str, ...]]
     forecasts: dict[str, Forecast]
     forecast_models: tuple[tuple[str, str, str], ...]
     encodings: tuple[str, ...]
@@ -63,7 +73,10 @@ class Study:
         return cls(
             synthetic={name: site["synthetic"] for name, site in study["sites"].items()},
             simulated=frozenset(n for n, site in study["sites"].items() if site["simulated"]),
-            outcomes={n: t["cohort"] for n, t in study["tasks"].items() if t["kind"] == "onset"},
+            onsets={name: t for name, t in study["tasks"].items() if t["kind"] == "onset"},
+            encoded=tuple((task, encoding) for task, encoding in study["encoded"]),
+            scored=tuple((t, e, m) for t, e, m in study["scored"]),
+            replicates={name: tuple(same) for name, same in study["replicates"].items()},
             forecasts={
                 name: Forecast(task["cohort"], task["visits_ahead"])
                 for name, task in study["tasks"].items()
@@ -81,14 +94,18 @@ class Study:
         )
 
     @property
+    def outcomes(self) -> dict[str, str]:
+        """The cohort of each task with an outcome."""
+        return {name: task["cohort"] for name, task in self.onsets.items()}
+
+    @property
     def settings(self) -> list[Setting]:
-        """Every site, task with an outcome and encoding, in the study's order."""
-        return [
-            Setting(site, task, encoding)
-            for site in self.synthetic
-            for task in self.outcomes
-            for encoding in self.encodings
-        ]
+        """Every site, task with an outcome and encoding that are run, in the study's order."""
+        return [Setting(site, *pair) for site in self.synthetic for pair in self.encoded]
+
+    def models_of(self, setting: Setting) -> list[str]:
+        """The models that are scored in a setting, in the study's order."""
+        return [m for t, e, m in self.scored if (t, e) == (setting.task, setting.encoding)]
 
     @property
     def matched_cohorts(self) -> list[tuple[str, str]]:
