@@ -1,13 +1,17 @@
 """Encode whole records for a task that asks for visits: visits.arrow, vocabulary and labels.
 
 Each row is a person of a cohort without outcome, with all visits before the index, which is the end
-of the record. What can be asked of a visit, its targets, are the ids of its own labels: its codes
-of the domains that the task names, numbered for themselves in labels.parquet. Which visits are
-asked, and from what, is the model's affair: it may look at the visits before the one that it
-predicts and at nothing else of ``visits`` and ``targets``.
+of the record. What can be asked of a visit, its targets, are the ids of its own labels: what the
+task's ``rollup`` makes of its codes of the domains that the task names (rollup.py), numbered for
+themselves in labels.parquet. Which visits are asked, and from what, is the model's affair: it may
+look at the visits before the one that it predicts and at nothing else of ``visits`` and
+``targets``.
 
-Persons with too few visits to be asked are left out and counted as ``short`` in the schema metadata
-of visits.arrow, beside ``open_ended`` visit ids, which group nothing.
+Visits that begin after the day of death (bills, reports that came late) are no targets and, as all
+that follow are such too, nothing is read from them: they are left out and counted as
+``after_death`` in the schema metadata of visits.arrow. Persons with too few visits to be asked are
+left out and counted as ``short``, beside ``open_ended`` visit ids, which group nothing, and what
+rollup.py counts.
 """
 
 import logging
@@ -24,6 +28,7 @@ import pyarrow.parquet as pq
 
 from visitseq.cohort.visits import visit_blocks
 from visitseq.encode.layout import Steps, steps_of, visit_columns, write_batch
+from visitseq.encode.rollup import SOURCE_CODES, Labels, roll_up
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
 from visitseq.errors import UserError
 from visitseq.grid import refusal
@@ -49,7 +54,7 @@ def encode_targets(
     Parameters
     ----------
     task
-        Filled section of kind forecast: visits_ahead, labels.
+        Filled section of kind forecast or next_visit: labels, rollup; of a forecast visits_ahead.
     encoding
         Filled section: domains.
     cohort, events, codes
@@ -70,49 +75,78 @@ def encode_targets(
     if reason is not None:
         raise UserError(f"The task and the encoding do not go together: {reason}.")
     rows, code_table = pq.read_table(cohort), pq.read_table(codes)
-    everything, open_ended = _read_records(rows, events, encoding["domains"])
-    kept, record = _with_visits(rows, everything, task["visits_ahead"] + 1)
+    everything, open_ended = _read_records(rows, events, encoding["domains"], task["rollup"])
+    alive, after_death = _until_death(rows, everything, events)
+    kept, record = _with_visits(rows, alive, task.get("visits_ahead", 1) + 1)
     if not len(kept):
-        raise UserError(
-            f"None of the {len(rows)} persons of the cohort has more than the "
-            f"{task['visits_ahead']} visits that are to be forecast. Lower the task's visits_ahead."
-        )
+        raise UserError(_nobody(len(rows), task))
     check_size(len(record))
     names, ids = number_codes(record["code"])
-    is_label = _of_domains(record["code"], task["labels"])
-    labels, label_ids = number_codes(record["code"].filter(pa.array(is_label)))
-    row = record["row"].to_numpy()
-    tables = {"vocabulary": (names, row, ids), "labels": (labels, row[is_label], label_ids)}
+    row, day = record["row"].to_numpy(), record["day"].cast(pa.int32()).to_numpy()
+    steps = steps_of(row, record["visit"].to_numpy(), day, ids)
+    labels = _labels(record, steps, task)
+    tables = {
+        "vocabulary": (names, row, ids),
+        "labels": (labels.names, steps.row[labels.visit], labels.ids),
+    }
     folder.mkdir(parents=True, exist_ok=True)
     for name, (own, of_row, numbers) in tables.items():
         counts = count_by_part(kept, of_row, numbers, (parts, len(own)))
         write_parquet(vocabulary_table(own, counts, code_table), folder / f"{name}.parquet")
-    day = record["day"].cast(pa.int32()).to_numpy()
-    steps = steps_of(row, record["visit"].to_numpy(), day, ids)
     left_out = {"short": len(rows) - len(kept), "open_ended": open_ended}
-    columns = _columns(kept, steps, is_label, label_ids)
+    left_out |= {"after_death": after_death, **labels.counts}
+    columns = _columns(kept, steps, labels)
     write_batch(kept, columns, VISIT_TARGETS, left_out, folder / "visits.arrow")
     log.info(
-        "%d rows, %d visits, %d codes, %d labels; left out: %d short, %d open_ended",
+        "%d rows, %d visits, %d codes, %d labels; left out: %s",
         len(kept),
         len(steps.day),
         len(names),
-        len(labels),
-        *left_out.values(),
+        len(labels.names),
+        ", ".join(f"{count} {reason}" for reason, count in left_out.items()),
     )
 
 
-def _read_records(rows: pa.Table, events: Path, domains: Sequence[str]) -> tuple[pa.Table, int]:
-    """Row, visit, day and code of all codes in the rows' records, and open-ended visit ids."""
+def _nobody(persons: int, task: Mapping[str, Any]) -> str:
+    """What is said where no person has visits enough."""
+    if task["kind"] == "next_visit":
+        return (
+            f"None of the {persons} persons of the cohort has two visits, one to predict from and "
+            "one that is predicted. Widen the cohort, or name more domains for the encoding."
+        )
+    return (
+        f"None of the {persons} persons of the cohort has more than the {task['visits_ahead']} "
+        "visits that are to be forecast. Lower the task's visits_ahead."
+    )
+
+
+def _read_records(
+    rows: pa.Table, events: Path, domains: Sequence[str], rollup: str
+) -> tuple[pa.Table, int]:
+    """Row, visit, day, code and source codes of the rows' records, and open-ended visit ids."""
+    query = _RECORD_CODE.replace("{source_codes}", SOURCE_CODES[rollup])
     numbered = rows.select(["subject_id", "index_time"]).add_column(
         0, "row", pa.array(np.arange(len(rows), dtype=np.int32))
     )
     found, open_ended = [], 0
     for block in visit_blocks(events, domains, rows["subject_id"].to_numpy()):
         block.connection.register("cohort_row", numbered)
-        found.append(block.connection.sql(_RECORD_CODE).to_arrow_table())
+        found.append(block.connection.sql(query).to_arrow_table())
         open_ended += block.open_ended
     return pa.concat_tables(found), open_ended
+
+
+def _until_death(rows: pa.Table, record: pa.Table, events: Path) -> tuple[pa.Table, int]:
+    """Codes of the visits that begin on the day of death or before, and how many visits do not."""
+    deaths = pq.read_table(
+        events, columns=["subject_id", "time"], filters=[("code", "==", "MEDS_DEATH")]
+    )
+    place = pc.index_in(rows["subject_id"], value_set=deaths["subject_id"].combine_chunks())
+    last = deaths["time"].cast(pa.date32(), safe=False).take(place).cast(pa.int32())
+    last_day = pc.fill_null(last, np.iinfo(np.int32).max).to_numpy()
+    after = record["day"].cast(pa.int32()).to_numpy() > last_day[record["row"].to_numpy()]
+    visits = record.filter(pa.array(after)).group_by(["row", "visit"]).aggregate([])
+    return record.filter(pa.array(~after)), len(visits)
 
 
 def _with_visits(rows: pa.Table, record: pa.Table, least: int) -> tuple[pa.Table, pa.Table]:
@@ -132,16 +166,18 @@ def _of_domains(codes: pa.ChunkedArray, domains: Sequence[str]) -> npt.NDArray[n
     return of_any
 
 
-def _columns(
-    rows: pa.Table,
-    steps: Steps,
-    is_label: npt.NDArray[np.bool_],
-    label_ids: npt.NDArray[np.int32],
-) -> dict[str, pa.Array]:
-    """Columns of visits.arrow beside the cohort's; the labels are cut where the codes are."""
+def _labels(record: pa.Table, steps: Steps, task: Mapping[str, Any]) -> Labels:
+    """Labels of all steps; ``record`` holds their codes, step after step."""
+    is_label = _of_domains(record["code"], task["labels"])
+    step = np.repeat(np.arange(len(steps.row)), np.diff(steps.offsets))
+    return roll_up(record.filter(pa.array(is_label)), step[is_label], task["rollup"])
+
+
+def _columns(rows: pa.Table, steps: Steps, labels: Labels) -> dict[str, pa.Array]:
+    """Columns of visits.arrow beside the cohort's."""
     columns = visit_columns(steps, rows["index_time"].to_numpy())
-    before = np.concatenate([[0], np.cumsum(is_label)]).astype(np.int32)
-    targets = pa.ListArray.from_arrays(pa.array(before[steps.offsets]), pa.array(label_ids))
+    offsets = np.searchsorted(labels.visit, np.arange(len(steps.row) + 1)).astype(np.int32)
+    targets = pa.ListArray.from_arrays(pa.array(offsets), pa.array(labels.ids))
     return {
         **columns,
         "days_to_index": pa.nulls(len(rows), columns["days_to_index"].type),
