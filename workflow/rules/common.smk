@@ -74,9 +74,12 @@ def of_kind(section, *kinds):
 BASELINES = of_kind("models", "logistic")
 NETWORKS = of_kind("models", "recurrent")
 SEQ2SEQ = of_kind("models", "seq2seq")
+COUNTED = of_kind("models", "most_frequent", "last_visit")
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
-# How far back a network sees can be said of those that read forwards alone.
+NEXT_VISITS = of_kind("tasks", "next_visit")
+# How far back a network sees can be said of those that read forwards alone; they alone can predict
+# the next visit.
 FORWARD = [name for name in NETWORKS if not config["models"][name]["bidirectional"]]
 
 if workflow.is_main_process:
@@ -188,7 +191,9 @@ def cohort_of(wildcards):
 
 
 def weights_of(wildcards):
-    """The weights that a model's kind is saved as."""
+    """The weights that a model's kind is saved as, if it has any."""
+    if wildcards.model in COUNTED:
+        return []
     ending = "skops" if wildcards.model in BASELINES else "safetensors"
     return f"results/4_train/{STUDY}/model.{ending}".format(**wildcards)
 
@@ -208,9 +213,10 @@ def oracles():
 
 
 def reach():
-    """How far back each network of the study sees."""
+    """How far back each network of the study sees in the tasks with an outcome."""
     forward = [name for name in RUN["models"] if name in FORWARD]
-    return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward)
+    tasks = run_tasks("onset")
+    return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward, task=tasks)
 
 
 def combinations(kind):

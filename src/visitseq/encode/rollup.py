@@ -75,7 +75,9 @@ def roll_up(record: pa.Table, visit: Integers, rollup: str) -> Labels:
     stands = np.zeros(len(record), dtype=np.bool_)
     stands[row[rolled[pair]]] = True
     counts = {"rolled_up": int(stands.sum()), "not_rolled_up": int((~stands).sum())}
-    return _labels(pa.chunked_array([kept.cast(pa.string()).take(pa.array(pair))]), visit[row], counts)
+    return _labels(
+        pa.chunked_array([kept.cast(pa.string()).take(pa.array(pair))]), visit[row], counts
+    )
 
 
 def icd_category(code: str, source_code: str) -> str | None:

@@ -81,9 +81,7 @@ class _ChunkedLosses(torch.autograd.Function):
         return of_states, of_weight, of_bias, None, None, None
 
 
-def _chunks(
-    labels: Tensor, offsets: Tensor, width: int
-) -> Iterator[tuple[slice, Tensor, Tensor]]:
+def _chunks(labels: Tensor, offsets: Tensor, width: int) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Cut the visits into chunks, each with its labels and their offsets."""
     size = max(1, CELLS // width)
     for first in range(0, len(offsets) - 1, size):

@@ -62,9 +62,9 @@ def label_slopes(
 ) -> torch.Tensor:
     """Gradient of ``label_losses`` with respect to ``logits``, which it takes the place of.
 
-        multinomial   |Y| p_j - [j in Y]
-        sigmoid       p_j - [j in Y]
-        paper         a_j - p_j sum_k a_k,   a_j = -1 for j in Y, else p_j / (1 - p_j)
+    multinomial   |Y| p_j - [j in Y]
+    sigmoid       p_j - [j in Y]
+    paper         a_j - p_j sum_k a_k,   a_j = -1 for j in Y, else p_j / (1 - p_j)
     """
     counts, visit = offsets.diff().unsqueeze(1), visits_of(offsets)
     if loss == "sigmoid":

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from visitseq.encode.sequences import Integers, VisitLists, code_positions, drop_unknown, gather_lists
+from visitseq.encode.sequences import (
+    Integers,
+    VisitLists,
+    code_positions,
+    drop_unknown,
+    gather_lists,
+)
 from visitseq.models.batches import Batch, collate, pack_visits
 from visitseq.models.forecast_batches import Trajectories
 

@@ -187,6 +187,8 @@ class NextVisitModel:
         Ids of the codes and of the labels that it knows, ascending.
     label_visits
         In how many visits of the training rows each known label stands, shape (known_labels,).
+    trained_on
+        The parts that it was trained on, in words.
     validated
         Whether there is a part that was not trained on besides the test part.
     network
@@ -197,6 +199,7 @@ class NextVisitModel:
     known: npt.NDArray[np.int32]
     known_labels: npt.NDArray[np.int32]
     label_visits: npt.NDArray[np.int64]
+    trained_on: str
     validated: bool
     network: NextVisitNetwork | None
 
@@ -213,4 +216,6 @@ def load_next_visit(folder: Path) -> NextVisitModel:
         network.load_state_dict(load_file(folder / "model.safetensors"))
     counts = np.array(card["label_visits"], dtype=np.int64)
     validated = card["task"]["split"] == "parts"
-    return NextVisitModel(card["kind"], known, labels, counts, validated, network)
+    return NextVisitModel(
+        card["kind"], known, labels, counts, card["trained_on"], validated, network
+    )
