@@ -5,11 +5,13 @@
   (four of ICD-9's external causes): ``condition/icd9/428``, ``condition/icd10/I50``. Doctor AI's
   1,183 labels of diagnoses are these (Choi et al., MLHC 2016, Table 1).
 
-What has no such category keeps its code, so that nothing is lost from the visit, and is counted as
-``not_rolled_up`` beside ``rolled_up``: in how many visits codes stand that were or were not.
+What has no such category keeps its code, so that nothing is lost from the visit, and is counted: of
+each domain ``not_rolled_up_condition`` beside ``rolled_up_condition``, codes in visits that were not
+and that were.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +56,7 @@ class Labels:
     counts: dict[str, int]
 
 
-def roll_up(record: pa.Table, visit: Integers, rollup: str) -> Labels:
+def roll_up(record: pa.Table, visit: Integers, domains: Sequence[str], rollup: str) -> Labels:
     """Labels of the codes in ``record``.
 
     Parameters
@@ -63,6 +65,8 @@ def roll_up(record: pa.Table, visit: Integers, rollup: str) -> Labels:
         Table with code and source_codes (``SOURCE_CODES``), a row a visit and code.
     visit
         Number of the visit of each row, ascending, shape (rows,).
+    domains
+        Domains of the codes.
     rollup
         none or icd3.
     """
@@ -70,14 +74,13 @@ def roll_up(record: pa.Table, visit: Integers, rollup: str) -> Labels:
         return _labels(record["code"], visit, {})
     pairs, row, pair = _pairs(record)
     names = [icd_category(code, source) for code, source in pairs]
-    kept = pa.array([name or code for name, (code, _) in zip(names, pairs, strict=True)])
-    rolled = np.array([name is not None for name in names], dtype=np.bool_)
-    stands = np.zeros(len(record), dtype=np.bool_)
-    stands[row[rolled[pair]]] = True
-    counts = {"rolled_up": int(stands.sum()), "not_rolled_up": int((~stands).sum())}
-    return _labels(
-        pa.chunked_array([kept.cast(pa.string()).take(pa.array(pair))]), visit[row], counts
+    kept = pa.array(
+        [name or code for name, (code, _) in zip(names, pairs, strict=True)], pa.string()
     )
+    rolled = np.zeros(len(record), dtype=np.bool_)
+    rolled[row[np.array([name is not None for name in names], dtype=np.bool_)[pair]]] = True
+    counts = _count(record["code"], rolled, domains)
+    return _labels(pa.chunked_array([kept.take(pa.array(pair))]), visit[row], counts)
 
 
 def icd_category(code: str, source_code: str) -> str | None:
@@ -120,6 +123,17 @@ def _pairs(record: pa.Table) -> tuple[list[tuple[str, str]], Integers, Integers]
     of_code, of_source = np.divmod(number, max(len(sources), 1))
     taken = (codes.take(pa.array(of_code)), sources.take(pa.array(of_source)))
     return list(zip(*(column.to_pylist() for column in taken), strict=True)), row, pair
+
+
+def _count(
+    codes: pa.ChunkedArray, rolled: npt.NDArray[np.bool_], domains: Sequence[str]
+) -> dict[str, int]:
+    counts = {}
+    for domain in domains:
+        own = pc.starts_with(codes, f"{domain}/").to_numpy()
+        counts[f"rolled_up_{domain}"] = int((own & rolled).sum())
+        counts[f"not_rolled_up_{domain}"] = int((own & ~rolled).sum())
+    return counts
 
 
 def _labels(names: pa.ChunkedArray, visit: Integers, counts: dict[str, int]) -> Labels:

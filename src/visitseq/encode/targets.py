@@ -98,7 +98,7 @@ def encode_targets(
     columns = _columns(kept, steps, labels)
     write_batch(kept, columns, VISIT_TARGETS, left_out, folder / "visits.arrow")
     log.info(
-        "%d rows, %d visits, %d codes, %d labels; left out: %s",
+        "%d rows, %d visits, %d codes, %d labels; counted: %s",
         len(kept),
         len(steps.day),
         len(names),
@@ -170,7 +170,8 @@ def _labels(record: pa.Table, steps: Steps, task: Mapping[str, Any]) -> Labels:
     """Labels of all steps; ``record`` holds their codes, step after step."""
     is_label = _of_domains(record["code"], task["labels"])
     step = np.repeat(np.arange(len(steps.row)), np.diff(steps.offsets))
-    return roll_up(record.filter(pa.array(is_label)), step[is_label], task["rollup"])
+    labelled = record.filter(pa.array(is_label))
+    return roll_up(labelled, step[is_label], task["labels"], task["rollup"])
 
 
 def _columns(rows: pa.Table, steps: Steps, labels: Labels) -> dict[str, pa.Array]:
