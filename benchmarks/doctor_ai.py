@@ -1,12 +1,12 @@
 """Seconds an epoch and peak memory of predicting the next visit, at the shape of Doctor AI.
 
-    python benchmarks/doctor_ai.py [--patients 20000] [--epochs 2] [--loss paper multinomial sigmoid]
+    python benchmarks/doctor_ai.py [--patients 20000] [--epochs 2] [--loss paper multinomial]
 
-The shape of Choi et al., MLHC 2016, Table 1: 54.6 visits a patient and 3.2 codes a visit on average,
-38,594 codes, 1,778 labels (each code has one); a GRU of 200 on an embedding of 200 with tanh and the
-duration beside it, batches of 100. The records are made up (records.py) and written as stage 3
-writes them in a process of their own; the training, one thread in a process of its own, maps them.
-Writes doctor_ai.md beside this file.
+The shape of Choi et al., MLHC 2016, Table 1: 54.6 visits a patient and 3.2 codes a visit on
+average, 38,594 codes, 1,778 labels (each code has one); a GRU of 200 on an embedding of 200 with
+tanh and the duration beside it, batches of 100. The records are made up (records.py) and written as
+stage 3 writes them in a process of their own; the training, one thread in a process of its own,
+maps them. Writes doctor_ai.md beside this file.
 """
 
 import argparse
@@ -82,12 +82,12 @@ def main() -> None:
     text = [
         "# Predicting the next visit",
         "",
-        f"{options.patients:,} patients of {VISITS} visits with {CODES} codes on average, vocabulary "
-        f"{VOCABULARY:,}, {LABELS:,} labels, embedding {SIZE} (tanh) and duration, GRU {SIZE}, batch "
-        f"{BATCH}, one process, one thread: `{cell_class(section())}`, kernels "
-        f"`{kernels_in_use()}`, Python {platform.python_version()}, torch {torch.__version__}. Median "
-        f"of the epochs after the first ({options.epochs}); the processor's seconds leave out those in "
-        "which it worked for others.",
+        f"{options.patients:,} patients of {VISITS} visits with {CODES} codes on average, "
+        f"vocabulary {VOCABULARY:,}, {LABELS:,} labels, embedding {SIZE} (tanh) and duration, GRU "
+        f"{SIZE}, batch {BATCH}, one process, one thread: `{cell_class(section())}`, kernels "
+        f"`{kernels_in_use()}`, Python {platform.python_version()}, torch {torch.__version__}. "
+        f"Median of the epochs after the first ({options.epochs}); the processor's seconds leave "
+        "out those in which it worked for others.",
         "",
         "| loss | seconds an epoch | processor seconds an epoch | patients a second | peak GB |",
         "| --- | ---: | ---: | ---: | ---: |",

@@ -1,9 +1,9 @@
 """Train a network as a user does, in processes of their own, and time its epochs.
 
-``train_model``, or ``train_next_visit``, is called as the workflow calls it, with one thread. It reports each epoch in one
-line of the log: the times between these lines are the seconds of the epochs. What comes before the
-first line (opening the files, building the network, one epoch in which everything is touched for
-the first time) is not counted. Several jobs start together.
+``train_model``, or ``train_next_visit``, is called as the workflow calls it, with one thread. It
+reports each epoch in one line of the log: the times between these lines are the seconds of the
+epochs. What comes before the first line (opening the files, building the network, one epoch in
+which everything is touched for the first time) is not counted. Several jobs start together.
 """
 
 import itertools
@@ -43,8 +43,8 @@ ENCODING = {
 class Trained:
     """Medians of the epochs after the first, and peak memory of the process in GB.
 
-    ``processor`` are the seconds that the process computed, ``seconds`` those that passed: more where
-    others use the machine.
+    ``processor`` are the seconds that the process computed, ``seconds`` those that passed: more
+    where others use the machine.
     """
 
     seconds: float
@@ -88,7 +88,9 @@ def train_jobs(
     context = multiprocessing.get_context("spawn")
     queue, together = context.Queue(), context.Barrier(jobs)
     processes = [
-        context.Process(target=_train, args=(visits, model, task, seed, together, queue), daemon=True)
+        context.Process(
+            target=_train, args=(visits, model, task, seed, together, queue), daemon=True
+        )
         for seed in range(jobs)
     ]
     os.environ["OMP_NUM_THREADS"] = "1"  # read when a child imports torch

@@ -36,8 +36,8 @@ def _refusal_of_model(task: str, model: Section) -> str | None:
     kind = model["kind"]
     if task == "forecast" and kind != "seq2seq":
         return (
-            f"a model of kind {kind} gives each person one score, and a forecast is of visits; take "
-            "kind seq2seq"
+            f"a model of kind {kind} gives each person one score, and a forecast is of visits; "
+            "take kind seq2seq"
         )
     if task == "onset" and kind in ("most_frequent", "last_visit"):
         return f"a model of kind {kind} ranks labels of visits, and an onset has none"

@@ -124,10 +124,10 @@ FORECASTS = pa.schema(
     ]
 )
 
-#: The visits of the test (or validation) part that are predicted each from those before it, by person
-#: in cohort order and by ``visit``, from 0; 1 is the first that is predicted. ``labels`` and ``top``
-#: as in FORECASTS, ``days`` since the visit before, ``predicted_log_days`` the logarithm of the days
-#: that were expected (at least 1), null from a model that expects none.
+#: The visits of the test (or validation) part that are predicted, each from those before it, by
+#: person in cohort order and by ``visit``, from 0; 1 is the first that is predicted. ``labels`` and
+#: ``top`` as in FORECASTS, ``days`` since the visit before, ``predicted_log_days`` the logarithm of
+#: the days that were expected (at least 1), null from a model that expects none.
 NEXT_VISITS = pa.schema(
     [
         ("subject_id", pa.int64()),

@@ -170,7 +170,7 @@ def test_open_ended_visit_ids_are_counted(tmp_path: Path) -> None:
     assert len(table["visits"].to_pylist()[1]) == 4
 
 
-NEXT_VISIT = {"kind": "next_visit", "split": "parts"}
+NEXT_VISIT: dict[str, Any] = {"kind": "next_visit", "split": "parts"}
 
 
 @pytest.mark.parametrize("keys", [NEXT_VISIT, {}], ids=["next_visit", "forecast"])
@@ -208,7 +208,7 @@ def test_labels_rolled_up_to_icd_categories_by_hand(tmp_path: Path) -> None:
         with_source(1, 9, "condition/22", "local"),
         with_source(1, 12, "procedure/1", "ICD9Proc/428.0"),
     ]
-    keys = {**NEXT_VISIT, "labels": ["condition", "drug"], "rollup": "icd3"}
+    keys: dict[str, Any] = {**NEXT_VISIT, "labels": ["condition", "drug"], "rollup": "icd3"}
     out = encode(tmp_path, events, persons=(1,), **keys)
     assert named(out, "targets", "labels") == [
         [

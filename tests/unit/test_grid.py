@@ -27,7 +27,12 @@ CONDITIONS = {**BY_VISIT, "domains": ["condition"]}
         (NEXT_VISIT, CONDITIONS, "most_frequent", None),
         (NEXT_VISIT, CONDITIONS, "seq2seq", "a model of kind seq2seq does not predict at every"),
         (NEXT_VISIT, CONDITIONS, "logistic", "a model of kind logistic does not predict at every"),
-        (NEXT_VISIT, BY_CODE, "recurrent", "the next visit is asked, and with sequence code a step"),
+        (
+            NEXT_VISIT,
+            BY_CODE,
+            "recurrent",
+            "the next visit is asked, and with sequence code a step",
+        ),
     ],
 )
 def test_what_does_not_go_together_has_a_reason(

@@ -6,8 +6,8 @@
   1,183 labels of diagnoses are these (Choi et al., MLHC 2016, Table 1).
 
 What has no such category keeps its code, so that nothing is lost from the visit, and is counted: of
-each domain ``not_rolled_up_condition`` beside ``rolled_up_condition``, codes in visits that were not
-and that were.
+each domain ``not_rolled_up_condition`` beside ``rolled_up_condition``, the codes in visits that
+were not and that were.
 """
 
 import re
@@ -92,8 +92,8 @@ def icd_category(code: str, source_code: str) -> str | None:
         Of the event; of an event without concept it holds the source code.
     source_code
         ``<vocabulary>/<code>``, or a code alone, empty where unknown. With the vocabulary any
-        spelling is read (dots, case and blanks are nothing); without it only one that is of ICD-9-CM
-        or ICD-10 alone.
+        spelling is read (dots, case and blanks are nothing); without it only one that is of
+        ICD-9-CM or ICD-10 alone.
     """
     if not code.startswith(_CONDITION):
         return None

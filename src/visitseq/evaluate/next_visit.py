@@ -36,7 +36,7 @@ def evaluate_next_visit(
     draws: int,
     folder: Path,
 ) -> None:
-    """Write predictions.parquet, validation.parquet, metrics.json and strata.csv of a model and fold.
+    """Write predictions.parquet, validation.parquet, metrics.json, strata.csv of a model and fold.
 
     Where the validation part was trained on, validation.parquet has no rows.
 

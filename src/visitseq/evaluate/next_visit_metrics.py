@@ -107,17 +107,18 @@ def estimate_next_visits(
 ) -> dict[str, Estimate]:
     """Estimate every metric on the visits of one part."""
     ids = visits.groups.ids
-    estimates = estimate_ratios(ids, label_ratios(visits), draws, seed, fold, NO_LABEL)
+    settings = {"draws": draws, "seed": seed, "fold": fold}
+    estimates = estimate_ratios(ids, label_ratios(visits), **settings, reason=NO_LABEL)
     sums = _squares(visits)
     total = {name: values.sum(keepdims=True) for name, values in sums.items()}
     value = float(_r2(total)[0])
-    drawn = _r2(sum_draws(ids, sums, draws, seed, fold))
+    drawn = _r2(sum_draws(ids, sums, **settings))
     reason = SAME_DAYS if total["count"][0] else NO_DAYS
     estimates["r2_log_days"] = (
         undefined(reason) if np.isnan(value) else with_interval(value, drawn, len(ids))
     )
     days = {"mae_days": _days_ratio(visits)}
-    return estimates | estimate_ratios(ids, days, draws, seed, fold, NO_DAYS)
+    return estimates | estimate_ratios(ids, days, **settings, reason=NO_DAYS)
 
 
 def next_visit_draws(
@@ -151,7 +152,7 @@ def _ndcg(visits: PredictedVisits, k: int) -> Floats:
     discount = 1 / np.log2(1 + np.maximum(visits.ranks, 1))
     gained = np.bincount(visits.visit, visits.hits(k) * discount, len(visits.number))
     best = np.concatenate([[0.0], np.cumsum(1 / np.log2(1 + np.arange(1, k + 1)))])
-    return np.nan_to_num(ratio(gained, best[np.minimum(k, visits.sizes)]))
+    return np.nan_to_num(ratio(gained.astype(np.float64), best[np.minimum(k, visits.sizes)]))
 
 
 def _log_days(visits: PredictedVisits) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:

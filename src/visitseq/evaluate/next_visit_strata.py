@@ -1,4 +1,4 @@
-"""Recall of the next visit's labels by what is predicted: where a model is good and where it is not.
+"""Recall of the next visit's labels by what is predicted: where a model is good and where not.
 
 visit_number      how many visits were read before, in fives (Choi et al., MLHC 2016, Fig. 2a)
 code_frequency    tenth of the known labels by training visits, 1 the rarest; labels that no
@@ -32,7 +32,8 @@ def strata_table(
     Returns
     -------
     pandas.DataFrame
-        Columns stratum, group, persons, visits, labels (that were scored), metric, value, low, high.
+        Columns stratum, group, persons, visits, labels (all that were scored), metric, value, low,
+        high.
     """
     rows = []
     for stratum, groups in _strata(visits, model):
@@ -40,7 +41,12 @@ def strata_table(
             if marks.any():
                 counted = _counted(visits, marks)
                 estimates = estimate_ratios(
-                    visits.groups.ids, _recalls(visits, marks), draws, seed, fold, NO_LABEL
+                    visits.groups.ids,
+                    _recalls(visits, marks),
+                    draws=draws,
+                    seed=seed,
+                    fold=fold,
+                    reason=NO_LABEL,
                 )
                 rows += [
                     {"stratum": stratum, "group": group, **counted, "metric": name}

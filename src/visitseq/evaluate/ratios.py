@@ -24,6 +24,7 @@ Ratio = tuple[Floats, Floats]
 def estimate_ratios(
     ids: npt.NDArray[np.int64],
     ratios: Mapping[str, Ratio],
+    *,
     draws: int,
     seed: int,
     fold: int,

@@ -171,8 +171,8 @@ def recall_draws(
 def _estimate(
     visits: RankedVisits, metrics: Metrics, draws: int, seed: int, fold: int
 ) -> dict[str, Estimate]:
-    ratios = _ratios(visits, metrics)
-    return estimate_ratios(visits.groups.ids, ratios, draws, seed, fold, NO_LABEL)
+    ratios, ids = _ratios(visits, metrics), visits.groups.ids
+    return estimate_ratios(ids, ratios, draws=draws, seed=seed, fold=fold, reason=NO_LABEL)
 
 
 def _ratios(visits: RankedVisits, metrics: Metrics) -> dict[str, Ratio]:

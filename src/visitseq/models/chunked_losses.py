@@ -17,7 +17,7 @@ EPYC (Zen 5), seconds of the processor: 25 (multinomial) and 30 (paper); by
 ``torch.utils.checkpoint`` and torch's products 44.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ CELLS = 2**20
 
 
 def chunked_losses(
-    states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, offsets: Tensor, loss: str
+    states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, offsets: Tensor, *, loss: str
 ) -> Tensor:
     """Loss of each visit, shape (visits,), as ``label_losses`` of states @ weight.T + bias.
 
@@ -45,8 +45,8 @@ def chunked_losses(
     labels, offsets, loss
         Of ``label_losses``.
     """
-    found: Tensor = _ChunkedLosses.apply(states, weight, bias, labels, offsets, loss)
-    return found
+    apply: Callable[..., Tensor] = _ChunkedLosses.apply
+    return apply(states, weight, bias, labels, offsets, loss)
 
 
 class _ChunkedLosses(torch.autograd.Function):
@@ -66,7 +66,7 @@ class _ChunkedLosses(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         states, weight, bias, labels, offsets = ctx.saved_tensors
         engine = engine_for(states, weight, bias)
         nothing = weight.new_zeros(weight.shape[1])

@@ -16,8 +16,8 @@ terms of independent labels, but of probabilities that compete. Of neither readi
 likelihood; its second sum presses hardest on what is held likely and does not come true. 1 - p_j is
 held at the spacing of the floating-point numbers or above.
 
-A visit without labels says nothing in any of them: its loss is 0. Only the labels that a visit holds
-are looked up; the (visits x labels) matrix of zeros and ones is never built.
+A visit without labels says nothing in any of them: its loss is 0. Only the labels that a visit
+holds are looked up; the (visits x labels) matrix of zeros and ones is never built.
 """
 
 import torch

@@ -94,10 +94,8 @@ class NextVisitNetwork(nn.Module):
     def losses(self, batch: NextVisitBatch) -> torch.Tensor:
         """Mean loss of each row's predictions, shape (rows,)."""
         states = self(batch.read)
-        labels = (batch.labels, batch.offsets)
-        of_labels = chunked_losses(
-            states, self.head.weight, self.head.bias, *labels, self.loss_name
-        )
+        head, labels = (self.head.weight, self.head.bias), (batch.labels, batch.offsets)
+        of_labels = chunked_losses(states, *head, *labels, loss=self.loss_name)
         of_time = (self.log_days(states) - batch.log_days).square() / 2
         asked = torch.bincount(batch.rows, minlength=len(batch.read.ranks))
         losses = (of_labels + self.tradeoff * of_time) / asked[batch.rows]

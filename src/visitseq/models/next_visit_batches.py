@@ -1,7 +1,7 @@
 """A batch for a network that predicts at every visit the one after it.
 
 Of a row of n visits the first n - 1 are read; at each of them the next is asked: its labels and the
-days until it. What follows the last visit is not known (the record ends there), so nothing is asked.
+days until it. What follows the last visit nobody knows (the record ends there): it is not asked.
 """
 
 from dataclasses import dataclass

@@ -47,6 +47,7 @@ def read_forecast_data(
     min_count: int,
     fold: int,
     parts: int,
+    *,
     split: str = "parts",
 ) -> ForecastData:
     """Open a fold's data.

@@ -66,16 +66,18 @@ def train_next_visit(
     UserError
         Task and model do not go together, no training visit has a label, or training diverges.
     """
+    _require(task, encoding, model)
     files = {"visits": visits, "vocabulary": vocabulary, "labels": labels}
-    data = _read(files, task, model, encoding, fold, parts)
+    split, least = task["split"], encoding["min_count"]
+    data = read_forecast_data(files, 1, least, fold, parts, split=split)
     sections = {"model": dict(model), "encoding": dict(encoding), "task": dict(task), "seed": seed}
     parameters = {**sections, "fold": fold, "parts": parts}
     digest = training_digest(files.values(), parameters, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
-    network, history, chosen = _fit(data, model, task["split"], seed, checkpoint)
+    network, history, chosen = _fit(data, model, split, seed, checkpoint)
     write_network(network, history, chosen, folder)
-    training = _card_of_training(data, history, chosen, task["split"])
-    _write_card(folder, sections | _card_of_data(data, task["split"]) | training)
+    training = _card_of_training(data, history, chosen, split)
+    _write_card(folder, sections | _card_of_data(data, split) | training)
     checkpoint.remove()
 
 
@@ -92,25 +94,22 @@ def count_labels(
     folder: Path,
 ) -> None:
     """Write model.json of a model of kind most_frequent or last_visit; as ``train_next_visit``."""
+    _require(task, encoding, model)
     files = {"visits": visits, "vocabulary": vocabulary, "labels": labels}
-    data = _read(files, task, model, encoding, fold, parts)
+    split, least = task["split"], encoding["min_count"]
+    data = read_forecast_data(files, 1, least, fold, parts, split=split)
     sections = {"model": dict(model), "encoding": dict(encoding), "task": dict(task)}
     folder.mkdir(parents=True, exist_ok=True)
-    _write_card(folder, sections | _card_of_data(data, task["split"]))
+    _write_card(folder, sections | _card_of_data(data, split))
 
 
-def _read(
-    files: Mapping[str, Path],
-    task: Mapping[str, Any],
-    model: Mapping[str, Any],
-    encoding: Mapping[str, Any],
-    fold: int,
-    parts: int,
-) -> ForecastData:
+def _require(
+    task: Mapping[str, Any], encoding: Mapping[str, Any], model: Mapping[str, Any]
+) -> None:
+    """Raise where the sections do not go together."""
     reason = refusal(task, encoding, model)
     if reason is not None:
         raise UserError(f"The task, the encoding and the model do not go together: {reason}.")
-    return read_forecast_data(files, 1, encoding["min_count"], fold, parts, task["split"])
 
 
 def _write_card(folder: Path, card: Mapping[str, Any]) -> None:

@@ -55,8 +55,7 @@ class NextVisits:
     def penalty(self) -> torch.Tensor:
         """L2 penalty of the heads' weights."""
         heads = (self._network.head.weight, self._network.time.weight)
-        penalty: torch.Tensor = self._l2 * sum(weight.square().sum() for weight in heads)
-        return penalty
+        return self._l2 * torch.stack([weight.square().sum() for weight in heads]).sum()
 
     def start_at_base_rates(self) -> None:
         """Set the heads' biases, so that no epochs are spent on finding them.
