@@ -52,22 +52,26 @@ from visitseq.figures.model_results import FoldResult, read_ceilings, read_resul
 from visitseq.figures.reach import draw_reach
 from visitseq.figures.reach_results import read_reach
 from visitseq.figures.reach_table import reach_table
+from visitseq.figures.replicates import headline_results
 from visitseq.figures.roc import GRID, draw_roc, mean_roc
 from visitseq.figures.rows_tested import rows_tested
 from visitseq.figures.small_cells import HIDDEN, flow_steps, may_show, show_count, show_share
+from visitseq.figures.strata import draw_strata
+from visitseq.figures.strata_results import read_strata
 from visitseq.figures.study import Study
 from visitseq.figures.style import house_style
+from visitseq.figures.subgroup_results import read_subgroups
+from visitseq.figures.subgroups import draw_subgroups
 
+FIGURES = ["roc", "calibration", "strata", "subgroups", "attrition", "love", "cohort", "reach"]
+TABLES = [
+    *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],
+    *["cohort", "reach"],
+]
 FILES = {
     "metrics.parquet",
-    "table_metrics.csv",
-    "table_cohort.csv",
-    "table_reach.csv",
-    *(
-        f"fig_{name}.{ending}"
-        for name in ("roc", "calibration", "attrition", "love", "cohort", "reach")
-        for ending in ("pdf", "svg")
-    ),
+    *(f"table_{name}.csv" for name in TABLES),
+    *(f"fig_{name}.{ending}" for name in FIGURES for ending in ("pdf", "svg")),
 }
 MODELS = ["logistic", "svm", "mlp", "knn", "rnn", "lstm", "gru", "bigru"]
 TWO_SITES = {
@@ -84,6 +88,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Study:
         sites=TWO_SITES,
         tasks={"heart_failure": task, "heart_failure_12_6": task},
         models=MODELS,
+        reference="gru",
+        frequency=["logistic"],
         folds=[0, 3],
         draws=60,
     )
@@ -98,11 +104,13 @@ def figures(large: Study) -> dict[str, Figure]:
 
 
 def all_figures(study: Study) -> dict[str, Figure]:
-    results = read_results(study)
+    results = headline_results(study, read_results(study))
     with house_style():
         return {
             "roc": draw_roc(study, results, read_ceilings(study)),
             "calibration": draw_calibration(study, results),
+            "strata": draw_strata(study, read_strata(study, results)),
+            "subgroups": draw_subgroups(study, read_subgroups(study, results)),
             "attrition": draw_attrition(study),
             "love": draw_love(study),
             "cohort": draw_cohort(study, cohort_table(study)),
@@ -249,7 +257,7 @@ def test_synthetic_records_are_named_in_every_figure_and_table(
     assert not any("synthetic" in text for f in all_figures(real).values() for text in words(f))
 
 
-@pytest.mark.parametrize("name", ["roc", "calibration", "attrition", "love", "cohort", "reach"])
+@pytest.mark.parametrize("name", FIGURES)
 def test_no_words_overlap_or_leave_the_figure(figures: dict[str, Figure], name: str) -> None:
     figure = figures[name]
     with house_style():
