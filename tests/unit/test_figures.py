@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from arrow_visits import Row, write_visits
+from figure_words import overlaps
+from figure_words import shown_words as words
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.container import ErrorbarContainer
@@ -116,10 +117,6 @@ def all_figures(study: Study) -> dict[str, Figure]:
             "cohort": draw_cohort(study, cohort_table(study)),
             "reach": draw_reach(study, read_reach(study)),
         }
-
-
-def words(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.findobj(Text) if text.get_text().strip()]
 
 
 def test_every_file_is_written_and_its_bytes_are_the_same_on_every_run(tmp_path: Path) -> None:
@@ -259,33 +256,8 @@ def test_synthetic_records_are_named_in_every_figure_and_table(
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_words_overlap_or_leave_the_figure(figures: dict[str, Figure], name: str) -> None:
-    figure = figures[name]
-    with house_style():
-        figure.savefig(io.BytesIO(), format="png")
-        texts = set(figure.findobj(Text)) - undrawn(figure)
-        shown = [text for text in texts if text.get_text().strip() and text.get_visible()]
-        boxes = [(text.get_text(), text.get_window_extent()) for text in shown]
-    assert len(boxes) > 20
-    page = figure.bbox.padded(1)
-    assert not [
-        text for text, box in boxes if not (page.contains(*box.min) and page.contains(*box.max))
-    ]
-    assert not [
-        (first, second)
-        for (first, a), (second, b) in combinations(boxes, 2)
-        if a.padded(-1).overlaps(b.padded(-1))
-    ]
-
-
-def undrawn(figure: Figure) -> set[Text]:
-    """Tick labels beyond the limits of their axis: they exist, but are not drawn."""
-    hidden = set()
-    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        low, high = sorted(axis.get_view_interval())
-        for tick in axis.get_major_ticks():
-            if not low <= tick.get_loc() <= high:
-                hidden |= {tick.label1, tick.label2}
-    return hidden
+    assert len(words(figures[name])) > 20
+    assert overlaps(figures[name]) == []
 
 
 def test_matplotlib_is_left_as_it_was() -> None:

@@ -17,7 +17,8 @@ in one fold and not in another is in V_s.
 
 The intervals of the first two are those of normal variables, by chi-squared: with three seeds and
 seven folds they are wide (a standard deviation of 6 degrees of freedom is known within a factor of
-0.64 to 2.2). The draws behind the last are so many that its own error does not show.
+0.64 to 2.2). The third is a difference, for which no exact interval exists; the fourth is itself a
+measure of uncertainty. They have none.
 """
 
 import math
@@ -60,7 +61,7 @@ def deviations(values: Floats, sampling: Floats) -> Deviations:
         over_seeds=_root(of_seeds, folds * (seeds - 1), ONE_SEED),
         over_folds=_root(of_folds, folds - 1, ONE_FOLD),
         folds_alone=_folds_alone(of_seeds, of_folds, seeds),
-        sampling=_without_interval(float(np.mean(sampling**2)), "no interval: bootstrap"),
+        sampling=_without_interval(float(np.mean(sampling**2))),
     )
 
 
@@ -69,7 +70,7 @@ def _folds_alone(of_seeds: float, of_folds: float, seeds: int) -> Estimate:
         if math.isnan(variance):
             return undefined(reason)
     alone = max(0.0, of_folds - of_seeds / seeds)
-    return _without_interval(alone, "no interval: a difference of variances")
+    return _without_interval(alone)
 
 
 def _root(variance: float, freedom: int, reason: str) -> Estimate:
@@ -82,5 +83,5 @@ def _root(variance: float, freedom: int, reason: str) -> Estimate:
     return Estimate(math.sqrt(variance), low, high)
 
 
-def _without_interval(variance: float, reason: str) -> Estimate:
-    return Estimate(math.sqrt(variance), math.nan, math.nan, reason)
+def _without_interval(variance: float) -> Estimate:
+    return Estimate(math.sqrt(variance), math.nan, math.nan, "no interval")

@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.float64]
 
 METRICS = ("auroc", "auprc")
 
-_PLACE = ["records", "site", "task", "encoding", "model", "reference", "seeds"]
+_PLACE = ["records", "site", "task", "encoding", "model", "reference", "seeds", "reference_seeds"]
 _TESTED = ["difference", "p", "p_holm", "family"]
 _DIGITS = 4
 
@@ -122,7 +122,8 @@ def _place(study: Study, result: ModelResult, reference: ModelResult) -> dict[st
         **result.setting._asdict(),
         "model": result.model,
         "reference": reference.model,
-        "seeds": f"{result.seeds} beside {reference.seeds}",
+        "seeds": result.seeds,
+        "reference_seeds": reference.seeds,
     }
 
 

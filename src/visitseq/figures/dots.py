@@ -1,6 +1,6 @@
 """Panels of dots with intervals, a name a line: one panel a setting, two in a row.
 
-A panel is as high as its lines ask for; panels beside each other begin at the same height.
+A panel is as high as its lines ask for; panels beside each other begin at the same place.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from visitseq.figures.labels import wrapped
 from visitseq.figures.style import GREY, WIDTH, Look, add_axes, new_figure
 
 _PANEL = WIDTH / 2
-_TITLE, _BELOW = 0.54, 0.95  # inches above and below the lines
+_TITLE, _AXIS = 0.54, 0.5  # inches above and below the lines
 _LEFT, _WIDTH = 1.5, 1.85
 _LINE, _TWO_LINES = 0.2, 0.28
 _CHARACTERS = 25
@@ -44,10 +44,16 @@ class DotPanel(NamedTuple):
         return line * len(self.names)
 
 
-def dot_panels(panels: Sequence[DotPanel], *, synthetic: bool) -> Figure:
-    """Draw at least one panel."""
+def dot_panels(panels: Sequence[DotPanel], *, legend: float, synthetic: bool) -> Figure:
+    """Draw at least one panel; all share their axis, so that they can be compared.
+
+    Parameters
+    ----------
+    legend
+        Inches that each panel needs below its axis.
+    """
     columns = min(2, len(panels))
-    heights = [_TITLE + panel.height + _BELOW for panel in panels]
+    heights = [_TITLE + panel.height + _AXIS + legend for panel in panels]
     rows = [max(heights[start : start + 2]) for start in range(0, len(panels), 2)]
     tops = [sum(rows[:row]) for row in range(len(rows))]
     figure = new_figure(columns * _PANEL, sum(rows), synthetic=synthetic)
@@ -58,7 +64,14 @@ def dot_panels(panels: Sequence[DotPanel], *, synthetic: bool) -> Figure:
         axes.set_yticks(range(len(panel.names)), panel.labels)
         axes.set_ylim(len(panel.names) - 0.5, -0.5)
         panel.draw(axes)
+    _share_axis([axes for axes in figure.axes if axes.axison])
     return figure
+
+
+def _share_axis(drawn: list[Axes]) -> None:
+    limits = [axes.get_xlim() for axes in drawn]
+    for axes in drawn:
+        axes.set_xlim(min(low for low, _ in limits), max(high for _, high in limits))
 
 
 def draw_dot(

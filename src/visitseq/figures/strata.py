@@ -20,6 +20,7 @@ from visitseq.figures.style import BLUE, GREY, VERMILLION, Look, empty_figure, s
 
 ALL, WITHIN = Look(VERMILLION, "", "o"), Look(BLUE, "", "s")
 
+_LEGEND = 0.45  # inches
 _SIDESTEP = 0.16  # of a line, between a model's two dots
 
 
@@ -29,7 +30,8 @@ def draw_strata(study: Study, strata: Sequence[StrataResult]) -> Figure:
     if not strata:
         return empty_figure(why_nothing(study), synthetic=synthetic)
     groups = [list(own) for _, own in groupby(strata, key=lambda own: own.result.setting)]
-    return dot_panels([_panel(study, group) for group in groups], synthetic=synthetic)
+    panels = [_panel(study, group) for group in groups]
+    return dot_panels(panels, legend=_LEGEND, synthetic=synthetic)
 
 
 def _panel(study: Study, group: list[StrataResult]) -> DotPanel:

@@ -26,7 +26,8 @@ def draw_subgroups(study: Study, results: Sequence[SubgroupResult]) -> Figure:
     synthetic = any(study.synthetic.values())
     if not results:
         return empty_figure(why_nothing(study), synthetic=synthetic)
-    return dot_panels([_panel(study, own) for own in results], synthetic=synthetic)
+    panels = [_panel(study, own) for own in results]
+    return dot_panels(panels, legend=0, synthetic=synthetic)
 
 
 def _panel(study: Study, own: SubgroupResult) -> DotPanel:
@@ -61,8 +62,9 @@ def _draw_panel(axes: Axes, study: Study, own: SubgroupResult) -> None:
 
 def _say_what_is_missing(axes: Axes, subgroups: list[Subgroup]) -> None:
     """Write at the middle of a line why it has no dot."""
-    middle = sum(axes.get_xlim()) / 2
+    across = axes.get_yaxis_transform()
     for line, group in enumerate(subgroups, start=1):
         if group.hidden or math.isnan(group.means["auroc"].value):
             text = SUPPRESSED if group.hidden else "undefined"
-            axes.text(middle, line, text, ha="center", va="center", fontsize=6, color=GREY)
+            shown = axes.text(0.5, line, text, transform=across, fontsize=6, color=GREY)
+            shown.set(ha="center", va="center")
