@@ -4,20 +4,25 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from event_tables import Event, event, write_codes, write_events
 
 from visitseq.encode.histories import read_histories
-from visitseq.encode.rollup import icd_category
+from visitseq.encode.rollup import icd_category, roll_up
 from visitseq.encode.targets import encode_targets
 from visitseq.errors import UserError
 from visitseq.tables import COHORT, VISIT_TARGETS, vocabulary_schema, write_parquet
 
 START, INDEX = datetime(2012, 1, 1), datetime(2012, 6, 1)
 TASK = {"kind": "forecast", "visits_ahead": 1, "labels": ["condition"], "rollup": "none"}
-ENCODING = {"sequence": "visit", "domains": ["condition", "drug", "procedure"]}
+ENCODING = {
+    "vocabulary": "codes",
+    "sequence": "visit",
+    "domains": ["condition", "drug", "procedure"],
+}
 
 
 def on(subject: int, day: float, code: str, visit: int | None = None) -> Event:
@@ -170,7 +175,7 @@ def test_open_ended_visit_ids_are_counted(tmp_path: Path) -> None:
     assert len(table["visits"].to_pylist()[1]) == 4
 
 
-NEXT_VISIT: dict[str, Any] = {"kind": "next_visit", "split": "parts"}
+NEXT_VISIT: dict[str, Any] = {"kind": "next_visit", "split": "parts", "level": 2}
 
 
 @pytest.mark.parametrize("keys", [NEXT_VISIT, {}], ids=["next_visit", "forecast"])
@@ -236,6 +241,43 @@ COUNTS = {
     "rolled_up_drug": 0,
     "not_rolled_up_drug": 1,
 }
+
+
+@pytest.mark.parametrize(
+    ("rollup", "labels"),
+    [
+        ("none", [["condition/1", "condition/2"], ["condition/3", "drug/7", "drug/8"]]),
+        ("icd3", [["condition/icd9/428"], ["condition/3", "drug/8", "drug/group/70"]]),
+        ("ccs", [["condition/ccs/108"], ["condition/3", "drug/8", "drug/group/70"]]),
+        (
+            "ancestor",
+            [["condition/2", "condition/group/9"], ["condition/3", "drug/8", "drug/group/70"]],
+        ),
+    ],
+)
+def test_each_rollup_by_hand(rollup: str, labels: list[list[str]]) -> None:
+    codes = ["condition/1", "condition/2", "condition/3", "drug/7", "drug/8"]
+    sources = [["ICD9CM/428.0"], ["428.20"], ["SNOMED/3"], [""], ["RxNorm/8"]]
+    record = pa.table({"code": codes, "source_codes": sources})
+    parents: list[list[str]] = [["condition/9"], [], [], ["drug/71", "drug/70", "drug/5"], []]
+    levels: list[list[int]] = [[1], [], [], [1, 2, 3], []]
+    code_table = pa.table(
+        {
+            "code": [*codes, "drug/70"],
+            "description": [*codes, "a class"],
+            "parent_codes": pa.array([*parents, None], pa.list_(pa.string())),
+            "parent_levels": pa.array([*levels, None], pa.list_(pa.int32())),
+        }
+    )
+    task = {"labels": ["condition", "drug"], "rollup": rollup, "level": 2}
+    found = roll_up(record, np.array([0, 0, 1, 1, 1]), code_table, task)
+    names = found.names.to_pylist()
+    pairs = list(zip(found.visit.tolist(), [names[place] for place in found.ids], strict=True))
+    assert pairs == [(visit, label) for visit in (0, 1) for label in labels[visit]]
+    if rollup != "none":
+        described = dict(zip(*found.described.to_pydict().values(), strict=True))
+        assert described["drug/group/70"] == "a class"
+        assert found.counts["not_rolled_up_drug"] == found.counts["rolled_up_drug"] == 1
 
 
 @pytest.mark.parametrize(

@@ -4,29 +4,30 @@
 - ``icd3``: of a condition with an ICD source code its category, the code's first three characters
   (four of ICD-9's external causes): ``condition/icd9/428``, ``condition/icd10/I50``. Doctor AI's
   1,183 labels of diagnoses are these (Choi et al., MLHC 2016, Table 1).
+- ``ccs``: of a condition with an ICD-9-CM source code its CCS category: ``condition/ccs/108``.
+- ``ancestor``: the ancestor at most ``level`` steps above, as groups.py takes it:
+  ``drug/group/21601664``. With icd3 and ccs what is no condition is rolled up so, too: drugs by
+  class.
 
-What has no such category keeps its code, so that nothing is lost from the visit, and is counted: of
+What cannot be rolled up keeps its code, so that nothing is lost from the visit, and is counted: of
 each domain ``not_rolled_up_condition`` beside ``rolled_up_condition``, the codes in visits that
 were not and that were.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from visitseq.encode.ccs import ccs_category
+from visitseq.encode.groups import CCS, ancestors, code_pairs, group_code, group_names
 from visitseq.encode.layout import Integers
 from visitseq.encode.vocabulary import number_codes
-
-#: What SQL asks for as ``source_codes``, by the task's ``rollup``: "" where unknown.
-SOURCE_CODES = {
-    "none": "NULL",
-    "icd3": "list(DISTINCT coalesce(visit_event.source_code, ''))",
-}
 
 _CONDITION = "condition/"
 # As phenotypes read them: ICD9CM, ICD9 and the like, but not the procedures of ICD9Proc.
@@ -44,6 +45,8 @@ class Labels:
     ----------
     names
         All labels in byte order.
+    described
+        Table with code and description of labels that have one.
     visit, ids
         Visit of each label that stands, and its place in ``names``, shape (labels,).
     counts
@@ -51,36 +54,56 @@ class Labels:
     """
 
     names: pa.Array
+    described: pa.Table
     visit: Integers
     ids: npt.NDArray[np.int32]
     counts: dict[str, int]
 
 
-def roll_up(record: pa.Table, visit: Integers, domains: Sequence[str], rollup: str) -> Labels:
+def roll_up(
+    record: pa.Table, visit: Integers, code_table: pa.Table, task: Mapping[str, Any]
+) -> Labels:
     """Labels of the codes in ``record``.
 
     Parameters
     ----------
     record
-        Table with code and source_codes (``SOURCE_CODES``), a row a visit and code.
+        Table with code and source_codes (``groups.SOURCE_CODES``), a row a visit and code.
     visit
         Number of the visit of each row, ascending, shape (rows,).
-    domains
-        Domains of the codes.
-    rollup
-        none or icd3.
+    code_table
+        The site's codes.parquet.
+    task
+        Filled section: labels (the domains of the codes), rollup, level.
     """
-    if rollup == "none":
-        return _labels(record["code"], visit, {})
-    pairs, row, pair = _pairs(record)
-    names = [icd_category(code, source) for code, source in pairs]
-    kept = pa.array(
-        [name or code for name, (code, _) in zip(names, pairs, strict=True)], pa.string()
-    )
+    if task["rollup"] == "none":
+        names, ids = number_codes(record["code"])
+        return Labels(names, code_table, *_once(visit, ids, len(names)), counts={})
+    pairs, row, pair = code_pairs(record)
+    label_of = _namer(code_table, task)
+    found = [label_of(code, source) for code, source in pairs]
+    kept = [label or code for label, (code, _) in zip(found, pairs, strict=True)]
     rolled = np.zeros(len(record), dtype=np.bool_)
-    rolled[row[np.array([name is not None for name in names], dtype=np.bool_)[pair]]] = True
-    counts = _count(record["code"], rolled, domains)
-    return _labels(pa.chunked_array([kept.take(pa.array(pair))]), visit[row], counts)
+    rolled[row[np.array([label is not None for label in found], dtype=np.bool_)[pair]]] = True
+    counts = _count(record["code"], rolled, task["labels"])
+    names, of_pair = number_codes(pa.chunked_array([pa.array(kept, pa.string())]))
+    described = group_names(code_table, kept)
+    return Labels(names, described, *_once(visit[row], of_pair[pair], len(names)), counts=counts)
+
+
+def _namer(code_table: pa.Table, task: Mapping[str, Any]) -> Callable[[str, str], str | None]:
+    """Label of a code and its source code, None where it can't be rolled up."""
+    above, rollup = ancestors(code_table, task["level"]), task["rollup"]
+
+    def label_of(code: str, source: str) -> str | None:
+        if rollup == "ancestor" or not code.startswith(_CONDITION):
+            return group_code(above[code]) if code in above else None
+        if rollup == "icd3":
+            return icd_category(code, source)
+        category = ccs_category(source or code.removeprefix("condition/source/"))
+        return None if category is None else f"{CCS}{category}"
+
+    return label_of
 
 
 def icd_category(code: str, source_code: str) -> str | None:
@@ -111,20 +134,6 @@ def icd_category(code: str, source_code: str) -> str | None:
     return f"{_CONDITION}{vocabulary.lower()}/{value[:size]}" if len(value) >= size else None
 
 
-def _pairs(record: pa.Table) -> tuple[list[tuple[str, str]], Integers, Integers]:
-    """Different pairs of code and source code; row of ``record`` and pair of each that stands."""
-    listed = record["source_codes"]
-    flat = pa.chunked_array([chunk.flatten() for chunk in listed.chunks], pa.string())
-    row = np.repeat(np.arange(len(record)), pc.list_value_length(listed).to_numpy())
-    (codes, code), (sources, source) = number_codes(record["code"]), number_codes(flat)
-    number, pair = np.unique(
-        code[row].astype(np.int64) * len(sources) + source, return_inverse=True
-    )
-    of_code, of_source = np.divmod(number, max(len(sources), 1))
-    taken = (codes.take(pa.array(of_code)), sources.take(pa.array(of_source)))
-    return list(zip(*(column.to_pylist() for column in taken), strict=True)), row, pair
-
-
 def _count(
     codes: pa.ChunkedArray, rolled: npt.NDArray[np.bool_], domains: Sequence[str]
 ) -> dict[str, int]:
@@ -136,8 +145,9 @@ def _count(
     return counts
 
 
-def _labels(names: pa.ChunkedArray, visit: Integers, counts: dict[str, int]) -> Labels:
-    own, ids = number_codes(names)
-    cells = np.unique(visit.astype(np.int64) * max(len(own), 1) + ids)
-    visits, once = np.divmod(cells, max(len(own), 1))
-    return Labels(own, visits, once.astype(np.int32), counts)
+def _once(
+    visit: Integers, ids: npt.NDArray[np.int32], width: int
+) -> tuple[Integers, npt.NDArray[np.int32]]:
+    """Visit and id of each label, sorted by both and each once; ids are below ``width``."""
+    visits, once = np.divmod(np.unique(visit.astype(np.int64) * max(width, 1) + ids), max(width, 1))
+    return visits, once.astype(np.int32)

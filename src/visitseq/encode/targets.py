@@ -11,7 +11,7 @@ Visits that begin after the day of death (bills, reports that came late) are no 
 that follow are such too, nothing is read from them: they are left out and counted as
 ``after_death`` in the schema metadata of visits.arrow. Persons with too few visits to be asked are
 left out and counted as ``short``, beside ``open_ended`` visit ids, which group nothing, and what
-rollup.py counts.
+rollup.py and, of the visits that are read, groups.py count.
 """
 
 import logging
@@ -27,8 +27,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from visitseq.cohort.visits import visit_blocks
+from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import Steps, steps_of, visit_columns, write_batch
-from visitseq.encode.rollup import SOURCE_CODES, Labels, roll_up
+from visitseq.encode.rollup import Labels, roll_up
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
 from visitseq.errors import UserError
 from visitseq.grid import refusal
@@ -54,9 +55,10 @@ def encode_targets(
     Parameters
     ----------
     task
-        Filled section of kind forecast or next_visit: labels, rollup; of a forecast visits_ahead.
+        Filled section of kind forecast or next_visit: labels, rollup; of a forecast visits_ahead,
+        of the next visit level.
     encoding
-        Filled section: domains.
+        Filled section: vocabulary, level, domains.
     cohort, events, codes
         cohort.parquet; events.parquet and codes.parquet of the site.
     folder
@@ -75,28 +77,29 @@ def encode_targets(
     if reason is not None:
         raise UserError(f"The task and the encoding do not go together: {reason}.")
     rows, code_table = pq.read_table(cohort), pq.read_table(codes)
-    everything, open_ended = _read_records(rows, events, encoding["domains"], task["rollup"])
+    everything, open_ended = _read_records(rows, events, encoding, task)
     alive, after_death = _until_death(rows, everything, events)
     kept, record = _with_visits(rows, alive, task.get("visits_ahead", 1) + 1)
     if not len(kept):
         raise UserError(_nobody(len(rows), task))
     check_size(len(record))
-    names, ids = number_codes(record["code"])
-    row, day = record["row"].to_numpy(), record["day"].cast(pa.int32()).to_numpy()
-    steps = steps_of(row, record["visit"].to_numpy(), day, ids)
-    labels = _labels(record, steps, task)
+    labels = _labels(record, code_table, task)
+    columns = columns_of(record, code_table, encoding)
+    names, ids = number_codes(columns.record["code"])
+    steps = _steps(columns.record, ids)
+    row = np.repeat(steps.row, np.diff(steps.offsets))
     tables = {
-        "vocabulary": (names, row, ids),
-        "labels": (labels.names, steps.row[labels.visit], labels.ids),
+        "vocabulary": (names, row, ids, columns.names),
+        "labels": (labels.names, steps.row[labels.visit], labels.ids, labels.described),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (own, of_row, numbers) in tables.items():
+    for name, (own, of_row, numbers, described) in tables.items():
         counts = count_by_part(kept, of_row, numbers, (parts, len(own)))
-        write_parquet(vocabulary_table(own, counts, code_table), folder / f"{name}.parquet")
+        write_parquet(vocabulary_table(own, counts, described), folder / f"{name}.parquet")
     left_out = {"short": len(rows) - len(kept), "open_ended": open_ended}
     left_out |= {"after_death": after_death, **labels.counts}
-    columns = _columns(kept, steps, labels)
-    write_batch(kept, columns, VISIT_TARGETS, left_out, folder / "visits.arrow")
+    lists = _lists(kept, steps, labels)
+    write_batch(kept, lists, VISIT_TARGETS, {**left_out, **columns.counts}, folder / "visits.arrow")
     log.info(
         "%d rows, %d visits, %d codes, %d labels; counted: %s",
         len(kept),
@@ -105,6 +108,7 @@ def encode_targets(
         len(labels.names),
         ", ".join(f"{count} {reason}" for reason, count in left_out.items()),
     )
+    columns.log_counts()
 
 
 def _nobody(persons: int, task: Mapping[str, Any]) -> str:
@@ -121,15 +125,16 @@ def _nobody(persons: int, task: Mapping[str, Any]) -> str:
 
 
 def _read_records(
-    rows: pa.Table, events: Path, domains: Sequence[str], rollup: str
+    rows: pa.Table, events: Path, encoding: Mapping[str, Any], task: Mapping[str, Any]
 ) -> tuple[pa.Table, int]:
     """Row, visit, day, code and source codes of the rows' records, and open-ended visit ids."""
-    query = _RECORD_CODE.replace("{source_codes}", SOURCE_CODES[rollup])
+    listed = encoding["vocabulary"] if task["rollup"] == "none" else "groups"
+    query = _RECORD_CODE.replace("{source_codes}", SOURCE_CODES[listed])
     numbered = rows.select(["subject_id", "index_time"]).add_column(
         0, "row", pa.array(np.arange(len(rows), dtype=np.int32))
     )
     found, open_ended = [], 0
-    for block in visit_blocks(events, domains, rows["subject_id"].to_numpy()):
+    for block in visit_blocks(events, encoding["domains"], rows["subject_id"].to_numpy()):
         block.connection.register("cohort_row", numbered)
         found.append(block.connection.sql(query).to_arrow_table())
         open_ended += block.open_ended
@@ -166,15 +171,21 @@ def _of_domains(codes: pa.ChunkedArray, domains: Sequence[str]) -> npt.NDArray[n
     return of_any
 
 
-def _labels(record: pa.Table, steps: Steps, task: Mapping[str, Any]) -> Labels:
-    """Labels of all steps; ``record`` holds their codes, step after step."""
+def _steps(record: pa.Table, ids: npt.NDArray[np.int32]) -> Steps:
+    """One step a visit; ``ids`` are those of the record's codes."""
+    row, visit = record["row"].to_numpy(), record["visit"].to_numpy()
+    return steps_of(row, visit, record["day"].cast(pa.int32()).to_numpy(), ids)
+
+
+def _labels(record: pa.Table, code_table: pa.Table, task: Mapping[str, Any]) -> Labels:
+    """Labels of all visits; ``record`` holds the codes, visit after visit."""
+    sizes = np.diff(_steps(record, np.arange(len(record), dtype=np.int32)).offsets)
+    visit = np.repeat(np.arange(len(sizes)), sizes)
     is_label = _of_domains(record["code"], task["labels"])
-    step = np.repeat(np.arange(len(steps.row)), np.diff(steps.offsets))
-    labelled = record.filter(pa.array(is_label))
-    return roll_up(labelled, step[is_label], task["labels"], task["rollup"])
+    return roll_up(record.filter(pa.array(is_label)), visit[is_label], code_table, task)
 
 
-def _columns(rows: pa.Table, steps: Steps, labels: Labels) -> dict[str, pa.Array]:
+def _lists(rows: pa.Table, steps: Steps, labels: Labels) -> dict[str, pa.Array]:
     """Columns of visits.arrow beside the cohort's."""
     columns = visit_columns(steps, rows["index_time"].to_numpy())
     offsets = np.searchsorted(labels.visit, np.arange(len(steps.row) + 1)).astype(np.int32)
