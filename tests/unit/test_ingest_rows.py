@@ -10,7 +10,7 @@ from meds.schema import DataSchema
 from omop_site import Row, Tables, condition, ingest, person, visit, write_folder
 
 from visitseq.errors import UserError
-from visitseq.tables import CODES, EVENTS, OBSERVATION_PERIODS, PERSONS
+from visitseq.tables import ANCESTORS, CODES, EVENTS, OBSERVATION_PERIODS, PERSONS
 
 
 def read(tmp_path: Path, tables: Tables, **site: Any) -> tuple[list[Row], Row]:
@@ -153,17 +153,15 @@ def test_a_record_by_hand_becomes_these_events(tmp_path: Path) -> None:
     described = {row["code"]: row for row in known.to_pylist()}
     assert described["condition/316139"]["description"] == "Heart failure"
     assert described["condition/316139"]["parent_codes"] == ["condition/6", "condition/5"]
-    assert described["condition/316139"]["parent_levels"] == [1, 2]
-    # An ancestor that no event holds stands for its name; one without a name does not stand.
-    assert described["condition/6"] == {
-        "code": "condition/6",
-        "description": "Heart disease",
-        "parent_codes": None,
-        "parent_levels": None,
-    }
-    assert "condition/5" not in described
-    assert described["sex/8507"]["parent_codes"] == described["sex/8507"]["parent_levels"] == []
+    assert described["sex/8507"]["parent_codes"] == []
+    assert set(described) == {event["code"] for event in events}
     assert described["care_site/4"]["description"] == "Clinic"
+    ancestors = pq.read_table(out / "ancestors.parquet")
+    assert ancestors.schema.equals(ANCESTORS)
+    assert [tuple(row.values()) for row in ancestors.to_pylist()] == [
+        ("condition/316139", "condition/6", 1, "Heart disease"),
+        ("condition/316139", "condition/5", 2, None),
+    ]
     assert pq.read_schema(out / "observation_periods.parquet").equals(OBSERVATION_PERIODS)
 
 

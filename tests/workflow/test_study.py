@@ -49,6 +49,7 @@ def test_every_table_keeps_its_contract(study: Workflow) -> None:
     contracts = {
         "1_ingest/lakeview/persons.parquet": tables.PERSONS,
         "1_ingest/lakeview/codes.parquet": tables.CODES,
+        "1_ingest/lakeview/ancestors.parquet": tables.ANCESTORS,
         "2_cohort/lakeview/heart_failure/cohort.parquet": tables.COHORT,
         "2_cohort/lakeview/heart_failure/matches.parquet": tables.MATCHES,
         "3_encode/lakeview/heart_failure/one_hot/vocabulary.parquet": tables.vocabulary_schema(7),

@@ -45,6 +45,7 @@ def encode_visits(
     cohort: Path,
     events: Path,
     codes: Path,
+    ancestors: Path,
     folder: Path,
     seed: int,
     parts: int,
@@ -59,8 +60,8 @@ def encode_visits(
         Filled section: vocabulary, level, sequence, domains.
     phenotype
         The cohort's phenotype file, whose codes the task drops or keeps.
-    cohort, events, codes
-        cohort.parquet; events.parquet and codes.parquet of the site.
+    cohort, events, codes, ancestors
+        cohort.parquet; events.parquet, codes.parquet and ancestors.parquet of the site.
     folder
         Gets visits.arrow (``tables.VISITS``) and vocabulary.parquet
         (``tables.vocabulary_schema``).
@@ -85,7 +86,7 @@ def encode_visits(
         left_out["open_ended"] += block.open_ended
         of_block = _window_codes(block, dropped is not None, encoding["vocabulary"])
         found.append(_keep(of_block, left_out))
-    columns = columns_of(pa.concat_tables(found), code_table, encoding)
+    columns = columns_of(pa.concat_tables(found), code_table, encoding, pq.read_table(ancestors))
     codes_found = columns.record
     check_size(len(codes_found))
     names, ids = number_codes(codes_found["code"])
