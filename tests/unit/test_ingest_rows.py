@@ -336,6 +336,32 @@ def test_observation_periods_that_touch_are_one(tmp_path: Path) -> None:
     ]
 
 
+def test_an_ancestor_stands_once_at_its_least_distance(tmp_path: Path) -> None:
+    rows = [(9, 3), (10, 1), (9, 1), (316139, 0), (8, None)]
+    tables = {
+        "person": [person(1)],
+        "condition_occurrence": [condition(1, "2010-01-01")],
+        "concept_ancestor": [
+            {
+                "ancestor_concept_id": ancestor,
+                "descendant_concept_id": 316139,
+                "min_levels_of_separation": levels,
+            }
+            for ancestor, levels in rows
+        ],
+    }
+    read(tmp_path / "with", tables)
+    found = pq.read_table(tmp_path / "with/out/ancestors.parquet").to_pylist()
+    assert [(row["ancestor"], row["levels"]) for row in found] == [
+        ("condition/9", 1),
+        ("condition/10", 1),
+        ("condition/8", None),
+    ]
+    del tables["concept_ancestor"]
+    read(tmp_path / "without", tables)
+    assert pq.read_table(tmp_path / "without/out/ancestors.parquet").equals(ANCESTORS.empty_table())
+
+
 def test_the_date_serves_where_the_datetime_says_no_more(tmp_path: Path) -> None:
     rows = [
         condition(1, "2010-01-01", 1, condition_start_datetime="2010-01-01 10:11:12.5"),
