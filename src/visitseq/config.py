@@ -14,6 +14,7 @@ import jsonschema
 import yaml
 
 from visitseq.errors import UserError
+from visitseq.grid import unexplained
 
 Config = dict[str, Any]
 
@@ -149,6 +150,8 @@ def _check_references(config: Config) -> None:
             listed = {key: config[section][key] for key in config["run"][section]}
             for other in names:
                 _require(other, listed, f"run/narrow/{name}", f"run/{section}")
+    for name in config["run"]["explain"]:
+        _require(name, config["models"], "run/explain", "models")
     for name, task in config["tasks"].items():
         _require(task["cohort"], config["cohorts"], f"tasks/{name}/cohort", "cohorts")
         found, wanted = config["cohorts"][task["cohort"]]["kind"], _COHORT_KINDS[task["kind"]]
@@ -175,6 +178,12 @@ def _check_values(config: Config) -> None:
             raise UserError(
                 f"Configuration, run/folds: fold {fold} does not exist; with run/parts {parts} "
                 f"folds go from 0 to {parts - 1}."
+            )
+    for name in config["run"]["explain"]:
+        reason = unexplained(config["models"][name])
+        if reason is not None:
+            raise UserError(
+                f"Configuration, run/explain: {name} cannot be explained: {reason}. Leave it out."
             )
     for name, site in config["sites"].items():
         latest = site.get("latest_date")

@@ -17,7 +17,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("
 from visitseq.config import fill_config, merge_config
 from visitseq.errors import UserError
 from visitseq.fingerprint import code_digest
-from visitseq.grid import asked, left_out, refusal, replicates
+from visitseq.grid import asked, left_out, refusal, replicates, unexplained
 from visitseq.ingest.files import list_inputs
 
 
@@ -76,6 +76,9 @@ NETWORKS = of_kind("models", "recurrent")
 SEQ2SEQ = of_kind("models", "seq2seq")
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
+# What a model's scores rest on can be said of some kinds; what the study asks for.
+EXPLAINABLE = [name for name, model in config["models"].items() if unexplained(model) is None]
+EXPLAINED = [name for name in RUN["models"] if name in RUN["explain"]]
 # How far back a network sees can be said of those that read forwards alone.
 FORWARD = [name for name in NETWORKS if not config["models"][name]["bidirectional"]]
 
@@ -213,6 +216,17 @@ def reach():
     return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward)
 
 
+def explanations():
+    """The importance of each code to each model that is explained."""
+    pattern = f"results/5_evaluate/{STUDY}/importance.csv"
+    return grid(pattern, task=run_tasks("onset"), model=EXPLAINED)
+
+
+def giveaways():
+    """What gives the outcome away in each onset task's windows."""
+    return grid("results/5_evaluate/{site}/{task}/giveaways.csv", task=run_tasks("onset"))
+
+
 def combinations(kind):
     """Every task of a kind with an encoding and a model that it is run with."""
     named = product(run_tasks(kind), RUN["encodings"], RUN["models"])
@@ -241,6 +255,7 @@ def study():
         "forecasts": combinations("forecast"),
         "replicates": replicates(config["models"], RUN["models"]),
         "forward": [name for name in RUN["models"] if name in FORWARD],
+        "explained": EXPLAINED,
         "folds": RUN["folds"],
         "seed": RUN["seed"],
         "draws": RUN["bootstrap"],
@@ -272,7 +287,7 @@ def listed(name, category):
     )
 
 
-FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort", "reach"]
+FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort", "reach", "importance"]
 # Drawn only where the study has a forecast.
 FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []
 FIGURES = [
@@ -280,6 +295,9 @@ FIGURES = [
     "results/7_figures/table_metrics.csv",
     "results/7_figures/table_cohort.csv",
     "results/7_figures/table_reach.csv",
+    "results/7_figures/table_importance.csv",
+    "results/7_figures/table_errors.csv",
+    "results/7_figures/table_giveaways.csv",
     *expand(
         "results/7_figures/fig_{name}.{format}",
         name=[*FIGURE_NAMES, *FORECAST_FIGURES],
