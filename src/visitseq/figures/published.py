@@ -1,6 +1,6 @@
 """The numbers that the JAMIA paper printed, and which of them a model of the study answers to.
 
-They come from other data, so they stand in a panel or a column of their own, headed ``HEADING``, and
+They come from other data, so they stand in a panel or column of their own, headed ``HEADING``, and
 nothing is computed from them and ours. A model answers to one of the paper's where its kind, and
 what the paper says of it, is the same: its GRU has one layer and reads forwards.
 """
@@ -14,6 +14,7 @@ from typing import Any
 import visitseq
 
 HEADING = "published, other data"
+SOURCE = "Choi et al. 2017"
 
 #: The paper's encodings, in the order of its bars.
 ONE_HOT, GROUPED, CONCEPT_VECTORS = "one-hot", "grouped", "concept vectors"
