@@ -55,6 +55,39 @@ ATTRITION = {
     ],
 }
 
+ENCODINGS = {
+    "one_hot": {"vocabulary": "codes", "sequence": "visit", "vectors": "none"},
+    "one_hot_by_code": {"vocabulary": "codes", "sequence": "code", "vectors": "none"},
+    "grouped": {"vocabulary": "groups", "sequence": "visit", "vectors": "none"},
+    "skipgram": {"vocabulary": "codes", "sequence": "visit", "vectors": "skipgram"},
+}
+RECURRENT = {
+    "kind": "recurrent",
+    "cell": "gru",
+    "nonlinearity": "tanh",
+    "reset": "after",
+    "bidirectional": False,
+    "embedding": 128,
+    "embed": "sum",
+    "hidden": 128,
+    "layers": 1,
+    "dropout": 0.5,
+    "duration": True,
+}
+
+
+def model_section(name: str) -> dict[str, Any]:
+    """A section of the configuration for a name of the tests' models."""
+    changes = {
+        "rnn": {"cell": "rnn"},
+        "lstm": {"cell": "lstm"},
+        "bigru": {"bidirectional": True},
+        "gru_no_duration": {"duration": False},
+    }
+    if name.startswith(("gru", *changes)):
+        return {**RECURRENT, **changes.get(name, {})}
+    return {"kind": name if name in ("svm", "mlp", "knn", "seq2seq") else "logistic"}
+
 
 def study_of(**changes: Any) -> dict[str, Any]:
     study = {
@@ -82,6 +115,9 @@ def study_of(**changes: Any) -> dict[str, Any]:
         "encoded": list(product(onsets, study["encodings"])),
         "scored": list(product(onsets, study["encodings"], study["models"])),
         "replicates": {name: [name] for name in study["models"]},
+        "model_sections": {name: model_section(name) for name in study["models"]},
+        "encoding_sections": {name: ENCODINGS[name] for name in study["encodings"]},
+        "training_sizes": [],
         **study,
     }
 

@@ -46,6 +46,10 @@ class Study:
         Each such task, encoding and model that go together.
     forward
         The models that are recurrent and read forwards alone: how far back they see is measured.
+    model_sections, encoding_sections
+        The sections of the configuration of ``models`` and ``encodings``.
+    training_sizes
+        Numbers of patients on which the time of training was asked for.
     minimum_cell
         Smallest number of persons that a table or figure may show.
     """
@@ -61,6 +65,9 @@ class Study:
     encodings: tuple[str, ...]
     models: tuple[str, ...]
     forward: tuple[str, ...]
+    model_sections: dict[str, Mapping[str, Any]]
+    encoding_sections: dict[str, Mapping[str, Any]]
+    training_sizes: tuple[int, ...]
     folds: tuple[int, ...]
     seed: int
     draws: int
@@ -86,6 +93,9 @@ class Study:
             encodings=tuple(study["encodings"]),
             models=tuple(study["models"]),
             forward=tuple(study["forward"]),
+            model_sections=dict(study["model_sections"]),
+            encoding_sections=dict(study["encoding_sections"]),
+            training_sizes=tuple(study["training_sizes"]),
             folds=tuple(study["folds"]),
             seed=study["seed"],
             draws=study["draws"],
@@ -143,3 +153,12 @@ class Study:
     def evaluation_folder(self, setting: Setting, model: str, fold: int) -> Path:
         """Folder of a model's predictions and metrics in one fold."""
         return self.results.joinpath("5_evaluate", *setting, model, f"fold{fold}")
+
+    def scoring_times(self, setting: Setting, model: str) -> Path:
+        """File of a model's seconds to score a patient, of the study's first fold."""
+        place = self.results.joinpath("benchmarks", "time_scoring", *setting, model)
+        return place / f"fold{self.folds[0]}.csv"
+
+    def training_times(self, setting: Setting, model: str) -> Path:
+        """File of a model's seconds of training by the number of patients."""
+        return self.results.joinpath("benchmarks", "time_training", *setting, f"{model}.csv")
