@@ -11,8 +11,12 @@ from visitseq.figures.attrition import draw_attrition
 from visitseq.figures.calibration import draw_calibration
 from visitseq.figures.cohort import draw_cohort
 from visitseq.figures.cohort_table import cohort_table
+from visitseq.figures.errors_table import errors_table
 from visitseq.figures.forecast import draw_forecast
 from visitseq.figures.forecast_results import read_forecasts
+from visitseq.figures.giveaways_table import giveaways_table
+from visitseq.figures.importance import draw_importance
+from visitseq.figures.importance_results import importance_table, read_importances
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import Result, metrics_table, readable_metrics
 from visitseq.figures.model_results import read_ceilings, read_results
@@ -36,10 +40,11 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     ----------
     study
         ``sites`` ({name: {"synthetic": bool}}), ``tasks`` ({name: its section}), ``encodings``,
-        ``models``, ``forward`` (those that are recurrent and read forwards alone) and ``folds`` in
-        the order of the study; ``forecasts``, each task of kind forecast with an encoding and a
-        model that go with it; ``seed`` and ``draws`` of the bootstrap;
-        ``minimum_cell``, the smallest number of persons that may be shown.
+        ``models``, ``forward`` (those that are recurrent and read forwards alone), ``explained``
+        (those whose scores are explained) and ``folds`` in the order of the study; ``forecasts``,
+        each task of kind forecast with an encoding and a model that go with it; ``seed`` and
+        ``draws`` of the bootstrap; ``minimum_cell``, the smallest number of persons that may be
+        shown.
     results
         Folder of the results of all stages.
     folder
@@ -54,6 +59,10 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     _write_csv(readable_metrics(shown, results_shown), folder / "table_metrics.csv")
     _write_csv(persons, folder / "table_cohort.csv")
     _write_csv(reach_table(shown, reaches), folder / "table_reach.csv")
+    importances = read_importances(shown)
+    _write_csv(importance_table(shown, importances), folder / "table_importance.csv")
+    _write_csv(errors_table(shown), folder / "table_errors.csv")
+    _write_csv(giveaways_table(shown), folder / "table_giveaways.csv")
     with house_style():
         save(draw_roc(shown, models, ceilings), folder, "fig_roc")
         save(draw_calibration(shown, models), folder, "fig_calibration")
@@ -61,6 +70,7 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         save(draw_love(shown), folder, "fig_love")
         save(draw_cohort(shown, persons), folder, "fig_cohort")
         save(draw_reach(shown, reaches), folder, "fig_reach")
+        save(draw_importance(shown, importances), folder, "fig_importance")
         if shown.forecasts:
             save(draw_forecast(shown, forecasts), folder, "fig_forecast")
     logger.info("Results of %d models drawn", len(models) + len(forecasts))

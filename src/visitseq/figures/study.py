@@ -46,6 +46,8 @@ class Study:
         Each such task, encoding and model that go together.
     forward
         The models that are recurrent and read forwards alone: how far back they see is measured.
+    explained
+        The models whose scores are explained.
     model_sections, encoding_sections
         The sections of the configuration of ``models`` and ``encodings``.
     training_sizes
@@ -65,6 +67,7 @@ class Study:
     encodings: tuple[str, ...]
     models: tuple[str, ...]
     forward: tuple[str, ...]
+    explained: tuple[str, ...]
     model_sections: dict[str, Mapping[str, Any]]
     encoding_sections: dict[str, Mapping[str, Any]]
     training_sizes: tuple[int, ...]
@@ -93,6 +96,7 @@ class Study:
             encodings=tuple(study["encodings"]),
             models=tuple(study["models"]),
             forward=tuple(study["forward"]),
+            explained=tuple(study["explained"]),
             model_sections=dict(study["model_sections"]),
             encoding_sections=dict(study["encoding_sections"]),
             training_sizes=tuple(study["training_sizes"]),
@@ -116,6 +120,12 @@ class Study:
     def models_of(self, setting: Setting) -> list[str]:
         """The models that are scored in a setting, in the study's order."""
         return [m for t, e, m in self.scored if (t, e) == (setting.task, setting.encoding)]
+
+    @property
+    def explanations(self) -> list[tuple[Setting, str]]:
+        """Every setting and model that is explained; none where no fold was run."""
+        pairs = [(setting, m) for setting in self.settings for m in self.models_of(setting)]
+        return [(s, m) for s, m in pairs if m in self.explained] if self.folds else []
 
     @property
     def matched_cohorts(self) -> list[tuple[str, str]]:
@@ -149,6 +159,14 @@ class Study:
     def oracle(self, setting: Setting) -> Path:
         """File oracle.parquet of a setting's task."""
         return self.results / "5_evaluate" / setting.site / setting.task / "oracle.parquet"
+
+    def vocabulary(self, setting: Setting) -> Path:
+        """File vocabulary.parquet of a setting."""
+        return self.results.joinpath("3_encode", *setting, "vocabulary.parquet")
+
+    def giveaways(self, site: str, task: str) -> Path:
+        """File giveaways.csv of a site and task with an outcome."""
+        return self.results / "5_evaluate" / site / task / "giveaways.csv"
 
     def evaluation_folder(self, setting: Setting, model: str, fold: int) -> Path:
         """Folder of a model's predictions and metrics in one fold."""
