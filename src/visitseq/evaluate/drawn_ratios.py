@@ -81,7 +81,8 @@ def _sums(terms: Terms, draws: int, seed: int) -> tuple[Floats, Floats]:
     rows, groups = terms.groups.rows, len(terms.groups.ids)
     places = (rows, np.arange(len(rows)))
     in_group = sparse.csr_matrix((np.ones(len(rows)), places), shape=(groups, len(rows)))
-    chunks = set_draws(terms.groups.ids, draws, seed, terms.fold, len(rows))
+    nothing = [np.empty((draws, 0))]
+    chunks = set_draws(terms.groups.ids, draws, seed, terms.fold, len(rows)) if groups else nothing
     counts = np.concatenate([np.ones((1, groups)), *chunks])
     above, below = (counts @ (in_group @ of) for of in (terms.numerators, terms.denominators))
     return np.asarray(above), np.asarray(below)

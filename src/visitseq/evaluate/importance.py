@@ -60,6 +60,10 @@ class Occurrences(NamedTuple):
     gaps: npt.NDArray[np.float64]
 
 
+_NO_PLACE, _NO_VALUE = np.empty(0, np.int64), np.empty(0)
+_NOTHING = Occurrences(_NO_PLACE, _NO_PLACE, _NO_PLACE, _NO_PLACE, _NO_VALUE, _NO_VALUE)
+
+
 def explain_model(
     *,
     visits: Path,
@@ -174,11 +178,9 @@ def attribute(
     gaps = np.zeros(len(sequences))
     for places, of_batch in parts:
         gaps[places] = of_batch.gaps
-    columns = Occurrences._fields[:-1]
-    joined = {
-        name: np.concatenate([getattr(of_batch, name) for _, of_batch in parts]) for name in columns
-    }
-    return Occurrences(**joined, gaps=gaps)
+    found = [_NOTHING, *(of_batch for _, of_batch in parts)]
+    joined = [np.concatenate(column) for column in zip(*found, strict=True)]
+    return Occurrences(*joined)._replace(gaps=gaps)
 
 
 def _batches(
