@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ def fill_config(config: Mapping[str, Any], schema: Path) -> Config:
     _check_references(filled)
     _check_values(filled)
     _check_cells(filled)
+    _check_heads(filled)
     _check_dial(filled, rules["$defs"]["site_simulated"]["properties"]["order_effect"]["default"])
     return filled
 
@@ -209,6 +211,20 @@ def _check_cells(config: Config) -> None:
                 raise UserError(
                     f"Configuration, models/{name}/{key}: {model[key]} is for the cell {cell}, and "
                     f"the model's is {model['cell']}. Leave it out, or write {default}."
+                )
+
+
+def _check_heads(config: Config) -> None:
+    """Raise where the heads of a transformer do not divide its width, searched values included."""
+    for name, model in config["models"].items():
+        if model["kind"] != "transformer":
+            continue
+        tried = [model["search"].get(key, [model[key]]) for key in ("hidden", "heads")]
+        for hidden, heads in product(*tried):
+            if hidden % heads:
+                raise UserError(
+                    f"Configuration, models/{name}/hidden: {hidden} is no multiple of heads, "
+                    f"{heads}, which share it out equally."
                 )
 
 

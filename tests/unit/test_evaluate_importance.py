@@ -1,6 +1,7 @@
 """The importance of each code: of each kind of model, by hand, and small numbers suppressed."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import pytest
 import torch
 from arrow_visits import in_memory
 from small_training import CODES, FOLD, GRU, LOGISTIC, card_of, cohort, train
-from torch import nn
 
 from visitseq.encode.sequences import Sequences, count_matrix, read_sequences
 from visitseq.errors import UserError
@@ -25,14 +25,15 @@ from visitseq.evaluate.importance import (
     importance_table,
 )
 from visitseq.models.batches import Batch
+from visitseq.models.retain import Retain
 from visitseq.train.scoring import load_network, score_logits
 from visitseq.train.skops_archive import load_archive
 
 NAMES = pd.DataFrame({"code": [f"condition/{code}" for code in range(3)], "description": None})
 
 
-class Retain(nn.Module):
-    """As a network of kind retain: it says itself what each code adds, here 10 times its place."""
+class TenTimes(Retain):
+    """Says itself what each code adds: here 10 times its place."""
 
     def contributions(self, batch: Batch) -> torch.Tensor:
         return 10.0 * batch.codes
@@ -128,8 +129,8 @@ def test_of_retain_contributions_are_its_own() -> None:
     rows = in_memory([[[0, 2], [2]], [[1]], []])
     rows = rows.take(np.arange(3))
     rows.subject_id[:] = [7, 7, 8]
-    network = Retain()
-    explainer = Explainer("contributions", lambda batch: contributions(network, batch))
+    network = TenTimes(codes=3, embedding=2, hidden=2, dropout=0.0, duration=False)
+    explainer = Explainer("", partial(contributions, network), lambda sequences: sequences)
     found = attribute(explainer, rows, np.arange(3, dtype=np.int32))
     table = importance_table(found, rows, NAMES, 1, Draws(100, 0, 0)).set_index("code")
     assert table["persons"].tolist() == [1, 1, 1]

@@ -72,15 +72,17 @@ def of_kind(section, *kinds):
 
 
 BASELINES = of_kind("models", "logistic")
-NETWORKS = of_kind("models", "recurrent")
+NETWORKS = of_kind("models", "recurrent", "retain", "transformer")
 SEQ2SEQ = of_kind("models", "seq2seq")
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
-# What a model's scores rest on can be said of some kinds; what the study asks for.
-EXPLAINABLE = [name for name, model in config["models"].items() if unexplained(model) is None]
-EXPLAINED = [name for name in RUN["models"] if name in RUN["explain"]]
-# How far back a network sees can be said of those that read forwards alone.
-FORWARD = [name for name in NETWORKS if not config["models"][name]["bidirectional"]]
+# How far back a network sees can be said of those that read all visits forwards.
+FORWARD = [
+    name
+    for name in of_kind("models", "recurrent")
+    if not config["models"][name]["bidirectional"]
+    and config["models"][name]["visits"] == "in_order"
+]
 
 if workflow.is_main_process:
     for sentence in left_out(config):
@@ -214,6 +216,11 @@ def reach():
     """How far back each network of the study sees."""
     forward = [name for name in RUN["models"] if name in FORWARD]
     return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward)
+
+
+#: What a model's scores rest on can be said of some kinds; what the study asks for.
+EXPLAINABLE = [name for name, model in config["models"].items() if unexplained(model) is None]
+EXPLAINED = [name for name in RUN["models"] if name in RUN["explain"]]
 
 
 def explanations():

@@ -9,25 +9,40 @@ refused: ``grid.unexplained`` has the reasons.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from visitseq.encode.sequences import Sequences
 from visitseq.errors import UserError
 from visitseq.evaluate.integrated_gradients import POINTS, Attributions, integrated_gradients
 from visitseq.grid import unexplained
 from visitseq.models.batches import Batch
 from visitseq.models.encoder_decoder import classifier_section
+from visitseq.models.retain import Retain
 from visitseq.train.scoring import load_network
 from visitseq.train.skops_archive import load_archive
+from visitseq.train.visits_read import visits_read
 
 
 class Explainer(NamedTuple):
-    """Maps a batch to the attributions of its codes; ``words`` say how."""
+    """How one model is explained.
+
+    Attributes
+    ----------
+    words
+        The method, as importance.json has it.
+    attribute
+        Maps a batch to the attributions of its codes.
+    read
+        Maps sequences to the visits that the model reads of them, the same rows.
+    """
 
     words: str
     attribute: Callable[[Batch], Attributions]
+    read: Callable[[Sequences], Sequences]
 
 
 def load_explainer(folder: Path, card: Mapping[str, Any]) -> Explainer:
@@ -46,13 +61,14 @@ def load_explainer(folder: Path, card: Mapping[str, Any]) -> Explainer:
         return _linear(folder)
     section = classifier_section(model) if model["kind"] == "seq2seq" else model
     network = load_network(folder / "model.safetensors", section, len(card["known"]))
-    if model["kind"] == "retain":
-        return Explainer("contributions", lambda batch: contributions(network, batch))
+    read = partial(visits_read, model=section, seed=card["seed"])
+    if isinstance(network, Retain):
+        return Explainer("contributions", partial(contributions, network), read)
     words = f"integrated gradients, {POINTS} points"
-    return Explainer(words, lambda batch: integrated_gradients(network, batch))
+    return Explainer(words, partial(integrated_gradients, network), read)
 
 
-def contributions(network: Any, batch: Batch) -> Attributions:
+def contributions(network: Retain, batch: Batch) -> Attributions:
     """What a network of kind retain says itself; there is no integral to miss anything."""
     network.eval()
     codes = network.contributions(batch).detach().double().numpy()
@@ -67,4 +83,4 @@ def _linear(folder: Path) -> Explainer:
     def attribute(batch: Batch) -> Attributions:
         return Attributions(coefficients[batch.codes.numpy()], np.zeros(len(batch.ranks)))
 
-    return Explainer("coefficients", attribute)
+    return Explainer("coefficients", attribute, lambda sequences: sequences)

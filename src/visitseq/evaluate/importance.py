@@ -173,7 +173,11 @@ def explain_rows(
 def attribute(
     explainer: Explainer, sequences: Sequences, known: npt.NDArray[np.int32]
 ) -> Occurrences:
-    """Attribute the logits of all rows, batch by batch."""
+    """Attribute the logits of all rows, batch by batch; ``steps`` and ``days`` as the model reads.
+
+    A model that reads the visits in another order has their codes at other steps and days.
+    """
+    sequences = explainer.read(sequences)
     parts = list(_batches(explainer, sequences, known))
     gaps = np.zeros(len(sequences))
     for places, of_batch in parts:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import torch
 
 from visitseq.models.batches import Batch
-from visitseq.models.recurrent import RecurrentClassifier
+from visitseq.models.networks import Network
 
 #: Points on the path.
 POINTS = 32
@@ -44,9 +44,7 @@ class Attributions(NamedTuple):
     gaps: npt.NDArray[np.float64]
 
 
-def integrated_gradients(
-    network: RecurrentClassifier, batch: Batch, points: int = POINTS
-) -> Attributions:
+def integrated_gradients(network: Network, batch: Batch, points: int = POINTS) -> Attributions:
     """Attribute the logits of ``batch`` to its codes; leaves the network in evaluation mode.
 
     Parameters
@@ -88,14 +86,14 @@ def code_rows(batch: Batch) -> torch.Tensor:
     return torch.repeat_interleave(visits, batch.code_offsets.diff())
 
 
-def _gradient(network: RecurrentClassifier, batch: Batch, embedded: torch.Tensor) -> torch.Tensor:
+def _gradient(network: Network, batch: Batch, embedded: torch.Tensor) -> torch.Tensor:
     """Gradient of each row's logit at its own embedded visits; rows do not meet."""
     point = embedded.requires_grad_()
     (gradient,) = torch.autograd.grad(_logits(network, batch, point).sum(), point)
     return gradient
 
 
-def _logits(network: RecurrentClassifier, batch: Batch, embedded: torch.Tensor) -> torch.Tensor:
+def _logits(network: Network, batch: Batch, embedded: torch.Tensor) -> torch.Tensor:
     """Logits of ``batch`` with its embedded visits replaced, shape (rows,)."""
     replacement = network.embed.register_forward_hook(lambda *_: embedded)
     try:
