@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from arrow_visits import in_memory
-from small_training import CODES, FOLD, GRU, LOGISTIC, card_of, cohort, train
+from small_training import CODES, FOLD, GRU, LOGISTIC, RETAIN, TRANSFORMER, card_of, cohort, train
 
 from visitseq.encode.sequences import Sequences, count_matrix, read_sequences
 from visitseq.errors import UserError
@@ -28,6 +28,7 @@ from visitseq.models.batches import Batch
 from visitseq.models.retain import Retain
 from visitseq.train.scoring import load_network, score_logits
 from visitseq.train.skops_archive import load_archive
+from visitseq.train.visits_read import visits_read
 
 NAMES = pd.DataFrame({"code": [f"condition/{code}" for code in range(3)], "description": None})
 
@@ -78,13 +79,18 @@ def test_of_a_logistic_regression_contributions_are_coefficients_times_counts(
     assert table["mean_absolute"].is_monotonic_decreasing
 
 
-def test_of_a_network_the_codes_add_up_to_the_logit(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "model",
+    [GRU, {**GRU, "visits": "shuffled"}, RETAIN, {**TRANSFORMER, "longest": 2}],
+    ids=["gru", "shuffled", "retain", "transformer"],
+)
+def test_of_a_network_the_codes_add_up_to_the_logit(tmp_path: Path, model: dict[str, Any]) -> None:
     """What all codes of all test rows are given is what the mean logit changes without codes."""
-    table = explained(tmp_path, GRU)
+    table = explained(tmp_path, {**model, "epochs": 2})
     rows, card = rows_of_test(tmp_path), card_of(tmp_path / "model")
     known = np.array(card["known"], dtype=np.int32)
     network = load_network(tmp_path / "model/model.safetensors", card["model"], len(known))
-    every = np.arange(len(rows))
+    rows, every = visits_read(rows, card["model"], card["seed"]), np.arange(len(rows))
     change = score_logits(network, rows, every, known) - score_logits(
         network, rows, every, known[:0]
     )

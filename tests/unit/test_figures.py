@@ -46,6 +46,8 @@ from visitseq.figures.cohort_table import cohort_table
 from visitseq.figures.draw import draw_figures
 from visitseq.figures.forecast import draw_forecast
 from visitseq.figures.forecast_results import read_forecasts
+from visitseq.figures.importance import draw_importance
+from visitseq.figures.importance_results import read_importances
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import metrics_table, readable_metrics
 from visitseq.figures.model_results import FoldResult, read_ceilings, read_results
@@ -63,9 +65,12 @@ FILES = {
     "table_metrics.csv",
     "table_cohort.csv",
     "table_reach.csv",
+    "table_importance.csv",
+    "table_errors.csv",
+    "table_giveaways.csv",
     *(
         f"fig_{name}.{ending}"
-        for name in ("roc", "calibration", "attrition", "love", "cohort", "reach")
+        for name in ("roc", "calibration", "attrition", "love", "cohort", "reach", "importance")
         for ending in ("pdf", "svg")
     ),
 }
@@ -107,6 +112,7 @@ def all_figures(study: Study) -> dict[str, Figure]:
             "love": draw_love(study),
             "cohort": draw_cohort(study, cohort_table(study)),
             "reach": draw_reach(study, read_reach(study)),
+            "importance": draw_importance(study, read_importances(study)),
         }
 
 

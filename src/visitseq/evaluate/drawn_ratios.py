@@ -13,6 +13,7 @@ ratios are one product of matrices.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -81,8 +82,10 @@ def _sums(terms: Terms, draws: int, seed: int) -> tuple[Floats, Floats]:
     rows, groups = terms.groups.rows, len(terms.groups.ids)
     places = (rows, np.arange(len(rows)))
     in_group = sparse.csr_matrix((np.ones(len(rows)), places), shape=(groups, len(rows)))
-    nothing = [np.empty((draws, 0))]
-    chunks = set_draws(terms.groups.ids, draws, seed, terms.fold, len(rows)) if groups else nothing
-    counts = np.concatenate([np.ones((1, groups)), *chunks])
-    above, below = (counts @ (in_group @ of) for of in (terms.numerators, terms.denominators))
-    return np.asarray(above), np.asarray(below)
+    above, below = in_group @ terms.numerators, in_group @ terms.denominators
+    drawn = set_draws(terms.groups.ids, draws, seed, terms.fold, len(rows)) if groups else ()
+    # The rows as they are weigh 1 each. Without any group no draw has anything in it.
+    weights = chain([np.ones((1 if groups else 1 + draws, groups))], drawn)
+    sums = [(counts @ above, counts @ below) for counts in weights]
+    numerators, denominators = (np.concatenate(column) for column in zip(*sums, strict=True))
+    return numerators, denominators
