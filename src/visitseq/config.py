@@ -149,9 +149,8 @@ def _check_references(config: Config) -> None:
     for name, narrowed in config["run"]["narrow"].items():
         named = {"tasks": [name], **narrowed}
         for section, names in named.items():
-            listed = {key: config[section][key] for key in config["run"][section]}
             for other in names:
-                _require(other, listed, f"run/narrow/{name}", f"run/{section}")
+                _require(other, config[section], f"run/narrow/{name}", section)
     for name in config["run"]["explain"]:
         _require(name, config["models"], "run/explain", "models")
     for name, task in config["tasks"].items():
