@@ -153,6 +153,9 @@ def _check_references(config: Config) -> None:
                 _require(other, config[section], f"run/narrow/{name}", section)
     for name in config["run"]["explain"]:
         _require(name, config["models"], "run/explain", "models")
+    if config["run"]["models"] and config["run"]["reference"] is not None:
+        listed = {name: config["models"][name] for name in config["run"]["models"]}
+        _require(config["run"]["reference"], listed, "run/reference", "run/models")
     for name, task in config["tasks"].items():
         _require(task["cohort"], config["cohorts"], f"tasks/{name}/cohort", "cohorts")
         found, wanted = config["cohorts"][task["cohort"]]["kind"], _COHORT_KINDS[task["kind"]]

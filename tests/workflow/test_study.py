@@ -145,6 +145,11 @@ def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
     for name in (
         "fig_roc",
         "fig_calibration",
+        "fig_strata",
+        "fig_subgroups",
+        "table_comparisons",
+        "table_delong",
+        "table_variance",
         "fig_attrition",
         "fig_love",
         "fig_cohort",
@@ -157,7 +162,11 @@ def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "figure", ["roc", "calibration", "attrition", "love", "cohort", "reach", "importance"]
+    "figure",
+    [
+        *["roc", "calibration", "strata", "subgroups", "attrition", "love", "cohort", "reach"],
+        "importance",
+    ],
 )
 def test_synthetic_records_are_labelled(study: Workflow, figure: str) -> None:
     svg = (study.directory / f"results/7_figures/fig_{figure}.svg").read_text("utf-8")

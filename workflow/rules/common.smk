@@ -261,12 +261,17 @@ def study():
         "scored": combinations("onset"),
         "forecasts": combinations("forecast"),
         "replicates": replicates(config["models"], RUN["models"]),
+        "reference": RUN["reference"],
+        "frequency": [
+            name for name in RUN["models"] if config["models"][name].get("features") == "frequency"
+        ],
         "forward": [name for name in RUN["models"] if name in FORWARD],
         "explained": EXPLAINED,
         "model_sections": {name: config["models"][name] for name in RUN["models"]},
         "encoding_sections": {name: config["encodings"][name] for name in RUN["encodings"]},
         "training_sizes": RUN["training_sizes"],
         "folds": RUN["folds"],
+        "parts": RUN["parts"],
         "seed": RUN["seed"],
         "draws": RUN["bootstrap"],
         "minimum_cell": RUN["minimum_cell"],
@@ -274,7 +279,11 @@ def study():
 
 
 #: What the report calls a figure whose file has a shorter name.
-TITLES = {"roc": "ROC curves", "love": "balance (Love plot)"}
+TITLES = {
+    "roc": "ROC curves",
+    "love": "balance (Love plot)",
+    "strata": "number of visits",
+}
 
 
 def shown(name, category):
@@ -297,17 +306,19 @@ def listed(name, category):
     )
 
 
-FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort", "reach", "importance"]
+FIGURE_NAMES = [
+    *["roc", "calibration", "strata", "subgroups"],
+    *["attrition", "love", "cohort", "reach", "importance"],
+]
+TABLE_NAMES = [
+    *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],
+    *["cohort", "reach", "importance", "errors", "giveaways"],
+]
 # Drawn only where the study has a forecast.
 FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []
 FIGURES = [
     "results/7_figures/metrics.parquet",
-    "results/7_figures/table_metrics.csv",
-    "results/7_figures/table_cohort.csv",
-    "results/7_figures/table_reach.csv",
-    "results/7_figures/table_importance.csv",
-    "results/7_figures/table_errors.csv",
-    "results/7_figures/table_giveaways.csv",
+    *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),
     *expand(
         "results/7_figures/fig_{name}.{format}",
         name=[*FIGURE_NAMES, *FORECAST_FIGURES],
