@@ -63,7 +63,9 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Evaluate rows with a model whose scores are written down above."""
 
     def run(rows: Sequence[Row], scores: Any = known_scores) -> dict[str, Any]:
-        model = TrainedModel(card={}, known=np.array([1], dtype=np.int32), score=scores)
+        model = TrainedModel(
+            card={}, known=np.array([1], dtype=np.int32), score=scores, gives_probabilities=True
+        )
         monkeypatch.setattr(stage, "load_model", lambda folder: model)
         write_visits(rows, tmp_path / "visits.arrow")
         evaluate_model(
@@ -184,7 +186,8 @@ def test_a_trained_baseline_from_its_folder(tmp_path: Path) -> None:
     common: dict[str, Any] = {"visits": tmp_path / "visits.arrow", "fold": FOLD, "parts": PARTS}
     train_baseline(
         vocabulary=tmp_path / "vocabulary.parquet",
-        model={"kind": "logistic", "inverse_penalty": 1.0},
+        task=TASK,
+        model={"kind": "logistic", "inverse_penalty": 1.0, "features": "counts", "search": {}},
         encoding={"vocabulary": "codes", "sequence": "visit", "min_count": 1},
         seed=0,
         folder=tmp_path / "model",

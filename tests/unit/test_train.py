@@ -17,12 +17,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skops.io.exceptions import UntrustedTypesFoundException
 from small_training import (
+    CLASSICAL,
     CODES,
     ENCODING,
     FOLD,
     GRU,
     LOGISTIC,
     PARTS,
+    TASK,
     card_of,
     cohort,
     inputs,
@@ -204,6 +206,8 @@ def train_in_fresh_processes(
 ) -> None:
     """Run ``script`` in a process a folder, each with other hashes and other addresses."""
     settings = {"model": model, "encoding": ENCODING, "fold": FOLD, "parts": PARTS, "seed": 0}
+    if model["kind"] in CLASSICAL:
+        settings["task"] = TASK
     paths = {name: str(path) for name, path in files.items()}
     threads = str(torch.get_num_threads())  # sums are rounded differently with more threads
     processes = []
