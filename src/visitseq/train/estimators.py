@@ -1,7 +1,7 @@
 """The classical models that are fitted in one go, by scikit-learn, on scaled features.
 
     logistic   min over w, b of  |w|^2 / 2 + C sum of log(1 + exp(-y (w x + b)))
-    svm        min over w, b of  |w|^2 / 2 + b^2 / 2 + C sum of max(0, 1 - y (w x + b))^2
+    svm        min over w, b of  |w|^2 / 2 + C sum of max(0, 1 - y (w x + b))^2
     knn        the share of cases among the k training rows nearest to x (Euclid)
 
 y is 1 for a case, -1 for a control, and C ``inverse_penalty``. Features are divided by their
@@ -29,6 +29,10 @@ from visitseq.train.features import Floats, Matrix
 from visitseq.train.fitted import Fitted, Part, part_losses
 
 ITERATIONS = 1000
+#: LIBLINEAR penalises the intercept as the weight of a column that holds this number everywhere. At
+#: 1 the penalty forbids the intercept that features that are not centred need, and the codes'
+#: weights bend to make up for it; at 1000 it is a millionth of theirs.
+INTERCEPT_UNIT = 1000
 
 
 def scaler_for(features: Matrix) -> StandardScaler:
@@ -68,5 +72,11 @@ def _estimator(
     if model["kind"] == "logistic":
         return LogisticRegression(C=model["inverse_penalty"], tol=1e-6, max_iter=ITERATIONS)
     if model["kind"] == "svm":
-        return LinearSVC(C=model["inverse_penalty"], dual=False, tol=1e-6, max_iter=ITERATIONS)
+        return LinearSVC(
+            C=model["inverse_penalty"],
+            intercept_scaling=INTERCEPT_UNIT,
+            dual=False,
+            tol=1e-6,
+            max_iter=ITERATIONS,
+        )
     return KNeighborsClassifier(min(model["neighbours"], rows), algorithm="brute")

@@ -3,8 +3,11 @@
     logit = v . max(0, W x + b) + c
 
 trained by scikit-learn's MLPClassifier, one ``partial_fit`` an epoch: Adam at its learning rate of
-0.001 on shuffled batches of 200 rows, down the mean log loss plus l2 / (2 x rows of the batch)
-times the sum of all squared weights. After each epoch the log loss of the validation part is
+0.001 on shuffled batches of 200 rows, down
+
+    mean log loss of the batch's rows + l2 x sum of all squared weights
+
+(scikit-learn's alpha is 2 x rows of the batch x l2; a last, smaller batch has more of it). After each epoch the log loss of the validation part is
 taken; training ends when it has not fallen for ``patience`` epochs, and the weights of its smallest
 value are kept. Weights are float32.
 """
@@ -26,6 +29,9 @@ from visitseq.train.losses import Losses
 
 log = logging.getLogger(__name__)
 
+#: Rows a step.
+BATCH = 200
+
 #: What a step of Adam leaves behind; scores need none of it.
 _OF_TRAINING = ("_optimizer", "_random_state")
 
@@ -45,8 +51,12 @@ def fit_perceptron(
         Decide the initial weights and the order of the batches.
     """
     scaler = scaler_for(training.features).fit(_single(training.features))
+    batch = min(BATCH, len(training.labels))
     network = MLPClassifier(
-        (model["hidden"],), alpha=model["l2"], random_state=int(seeds.generate_state(1)[0])
+        (model["hidden"],),
+        alpha=2 * batch * model["l2"],
+        batch_size=batch,
+        random_state=int(seeds.generate_state(1)[0]),
     )
     pipeline = Pipeline([("scale", scaler), ("classify", network)])
     scaled = scaler.transform(_single(training.features))
