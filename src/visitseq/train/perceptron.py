@@ -7,9 +7,9 @@ trained by scikit-learn's MLPClassifier, one ``partial_fit`` an epoch: Adam at i
 
     mean log loss of the batch's rows + l2 x sum of all squared weights
 
-(scikit-learn's alpha is 2 x rows of the batch x l2; a last, smaller batch has more of it). After each epoch the log loss of the validation part is
-taken; training ends when it has not fallen for ``patience`` epochs, and the weights of its smallest
-value are kept. Weights are float32.
+(scikit-learn's alpha is 2 x rows of the batch x l2; a last, smaller batch has more of it). After
+each epoch the log loss of the validation part is taken; training ends when it has not fallen for
+``patience`` epochs, and the weights of its smallest value are kept. Weights are float32.
 """
 
 import logging
