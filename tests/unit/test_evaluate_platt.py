@@ -1,5 +1,7 @@
 """Probabilities of scores that are none, against scikit-learn and by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from arrow_visits import in_memory
@@ -20,7 +22,7 @@ LABELS = DRAW.random(400) < 0.2
 SCORES = DRAW.normal(size=400) * 3 + 2 * LABELS - 40
 
 
-def platt_loss(parameters: list[float], labels: np.ndarray, scores: np.ndarray) -> float:  # type: ignore[type-arg]
+def platt_loss(parameters: list[float], labels: Any, scores: Any) -> float:
     cases = labels.sum()
     targets = np.where(labels, (cases + 1) / (cases + 2), 1 / (len(labels) - cases + 2))
     margin = parameters[0] + parameters[1] * scores
@@ -57,7 +59,7 @@ def test_classes_that_a_threshold_parts_by_hand() -> None:
     ("labels", "lacks"), [([True] * 3, "control"), ([False] * 3, "case"), ([], "row")]
 )
 def test_without_both_classes_it_is_the_base_rate(labels: list[bool], lacks: str) -> None:
-    platt = fit_platt(np.array(labels, dtype=bool), np.arange(len(labels)) * 1.0, 0.125)
+    platt = fit_platt(np.array(labels, dtype=bool), np.linspace(0, 1, len(labels)), 0.125)
     np.testing.assert_allclose(platt.probabilities(np.array([-9.0, 9.0])), 0.125)
     assert platt.to_json()["reason"].startswith(f"no {lacks} in the validation part")
 
@@ -88,7 +90,7 @@ def test_a_table_says_whether_its_scores_are_probabilities() -> None:
     assert same.probability.tolist() == same.score.tolist() == sorted(scores, reverse=True)
     other = rows_of([-3.0, 2.0, 0.0], [0.1, 0.7, 1 / 3])
     assert other.score.tolist() == [2, 0, -3]
-    np.testing.assert_array_equal(other.probability, np.float32([0.7, 1 / 3, 0.1]))
+    np.testing.assert_array_equal(other.probability, np.array([0.7, 1 / 3, 0.1], dtype=np.float32))
 
 
 @pytest.mark.parametrize("slope", [0.5, -0.5])

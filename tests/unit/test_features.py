@@ -1,6 +1,7 @@
 """The features of classical models, against patients counted by hand."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ def sequences(tmp_path: Path, *rows: Row) -> Sequences:
 
 
 def dense(features: Features, rows: Sequences) -> npt.NDArray[np.float64]:
-    matrix = features.matrix(rows)
+    matrix: Any = features.matrix(rows)
     return np.asarray(matrix.toarray() if sparse.issparse(matrix) else matrix)
 
 
