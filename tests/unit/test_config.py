@@ -213,3 +213,5 @@ def test_an_explained_model_has_to_be_defined() -> None:
     with pytest.raises(UserError, match=r"run/explain: grue is not defined\. Did you mean gru\?"):
         filled(run={"explain": ["grue"]})
     assert filled(run={"explain": ["lstm"], "models": []})["run"]["explain"] == ["lstm"]
+    with pytest.raises(UserError, match="run/explain: knn cannot be explained: it is of kind knn"):
+        filled(run={"explain": ["knn"]})
