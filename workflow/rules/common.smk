@@ -240,8 +240,13 @@ def study():
         "scored": combinations("onset"),
         "forecasts": combinations("forecast"),
         "replicates": replicates(config["models"], RUN["models"]),
+        "reference": RUN["reference"],
+        "frequency": [
+            name for name in RUN["models"] if config["models"][name].get("features") == "frequency"
+        ],
         "forward": [name for name in RUN["models"] if name in FORWARD],
         "folds": RUN["folds"],
+        "parts": RUN["parts"],
         "seed": RUN["seed"],
         "draws": RUN["bootstrap"],
         "minimum_cell": RUN["minimum_cell"],
@@ -249,7 +254,11 @@ def study():
 
 
 #: What the report calls a figure whose file has a shorter name.
-TITLES = {"roc": "ROC curves", "love": "balance (Love plot)"}
+TITLES = {
+    "roc": "ROC curves",
+    "love": "balance (Love plot)",
+    "strata": "number of visits",
+}
 
 
 def shown(name, category):
@@ -272,14 +281,19 @@ def listed(name, category):
     )
 
 
-FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort", "reach"]
+FIGURE_NAMES = [
+    *["roc", "calibration", "strata", "subgroups"],
+    *["attrition", "love", "cohort", "reach"],
+]
+TABLE_NAMES = [
+    *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],
+    *["cohort", "reach"],
+]
 # Drawn only where the study has a forecast.
 FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []
 FIGURES = [
     "results/7_figures/metrics.parquet",
-    "results/7_figures/table_metrics.csv",
-    "results/7_figures/table_cohort.csv",
-    "results/7_figures/table_reach.csv",
+    *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),
     *expand(
         "results/7_figures/fig_{name}.{format}",
         name=[*FIGURE_NAMES, *FORECAST_FIGURES],

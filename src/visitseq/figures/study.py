@@ -44,6 +44,10 @@ class Study:
         Cohort and number of visits ahead of each task that forecasts visits.
     forecast_models
         Each such task, encoding and model that go together.
+    reference
+        The model that the others are compared with; None compares nothing.
+    frequency
+        The models that know nothing but the number of visits.
     forward
         The models that are recurrent and read forwards alone: how far back they see is measured.
     minimum_cell
@@ -60,8 +64,11 @@ class Study:
     forecast_models: tuple[tuple[str, str, str], ...]
     encodings: tuple[str, ...]
     models: tuple[str, ...]
+    reference: str | None
+    frequency: frozenset[str]
     forward: tuple[str, ...]
     folds: tuple[int, ...]
+    parts: int
     seed: int
     draws: int
     minimum_cell: int
@@ -85,8 +92,11 @@ class Study:
             forecast_models=tuple((t, e, m) for t, e, m in study["forecasts"]),
             encodings=tuple(study["encodings"]),
             models=tuple(study["models"]),
+            reference=study["reference"],
+            frequency=frozenset(study["frequency"]),
             forward=tuple(study["forward"]),
             folds=tuple(study["folds"]),
+            parts=study["parts"],
             seed=study["seed"],
             draws=study["draws"],
             minimum_cell=study["minimum_cell"],
@@ -106,6 +116,10 @@ class Study:
     def models_of(self, setting: Setting) -> list[str]:
         """The models that are scored in a setting, in the study's order."""
         return [m for t, e, m in self.scored if (t, e) == (setting.task, setting.encoding)]
+
+    def first_of(self, model: str) -> str:
+        """Give the name that a model and its replicates are shown by."""
+        return next((first for first, same in self.replicates.items() if model in same), model)
 
     @property
     def matched_cohorts(self) -> list[tuple[str, str]]:
