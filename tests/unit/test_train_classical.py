@@ -109,14 +109,17 @@ def test_more_neighbours_than_rows_are_all_of_them(tmp_path: Path) -> None:
 
 def test_the_perceptron_is_scikit_learns_stopped_at_its_best_epoch(tmp_path: Path) -> None:
     seed = int(np.random.SeedSequence([0, FOLD]).generate_state(1)[0])
-    rows, batch = scaled(TRAINING).astype(np.float32), len(TRAINING)
+    batch, scaler = len(TRAINING), StandardScaler().fit(counts(TRAINING))
+    rows, validation, test = (
+        scaler.transform(counts(part)).astype(np.float32) for part in (TRAINING, VALIDATION, TEST)
+    )
     network = MLPClassifier((8,), alpha=2 * batch * 1e-4, batch_size=batch, random_state=seed)
     losses, predictions = list[float](), list[Counts]()
     for _ in range(20):
         network.partial_fit(rows, labels(TRAINING), classes=[False, True])
-        predicted = network.predict_proba(scaled(VALIDATION))[:, 1]
+        predicted = network.predict_proba(validation)[:, 1]
         losses.append(log_loss(labels(VALIDATION), predicted))
-        predictions.append(network.predict_proba(scaled(TEST))[:, 1])
+        predictions.append(network.predict_proba(test)[:, 1])
     scores = scores_of(tmp_path, {**MLP, "patience": 20})
     history = pd.read_csv(tmp_path / "model/history.csv")
     np.testing.assert_allclose(history["validation_loss"], losses, rtol=1e-4)

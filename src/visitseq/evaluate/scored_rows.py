@@ -99,7 +99,6 @@ class ScoredRows:
             Whether a row is taken, in the order of the table that the rows come from.
         """
         kept = chosen[self.place]
-        groups = Groups(self.groups.ids, self.groups.rows[kept])
         return ScoredRows(
             case=self.case[kept],
             score=self.score[kept],
