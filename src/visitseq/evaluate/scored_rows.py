@@ -103,7 +103,7 @@ class ScoredRows:
             case=self.case[kept],
             score=self.score[kept],
             probability=self.probability[kept],
-            groups=groups,
+            groups=Groups(self.groups.ids, self.groups.rows[kept]),
             matched=self.matched[kept],
             place=self.place[kept],
         )
