@@ -23,6 +23,9 @@ _COHORT_KINDS = {"onset": "case_control", "forecast": "all"}
 #: What a cell alone has: key, cell and what it is where it means nothing.
 _CELL_KEYS = (("nonlinearity", "rnn", "tanh"), ("reset", "gru", "after"))
 
+#: What an encoding with vectors alone has.
+_VECTOR_KEYS = ("dimension", "window", "corpus", "paper_mode")
+
 #: The presets whose hazard of heart failure order_effect moves.
 WITH_DIAL = ("primary_care", "intensive_care")
 
@@ -69,6 +72,7 @@ def fill_config(config: Mapping[str, Any], schema: Path) -> Config:
     _check_references(filled)
     _check_values(filled)
     _check_cells(filled)
+    _check_vectors(filled, rules["$defs"]["encoding"]["properties"])
     _check_dial(filled, rules["$defs"]["site_simulated"]["properties"]["order_effect"]["default"])
     return filled
 
@@ -200,6 +204,17 @@ def _check_cells(config: Config) -> None:
                 raise UserError(
                     f"Configuration, models/{name}/{key}: {model[key]} is for the cell {cell}, and "
                     f"the model's is {model['cell']}. Leave it out, or write {default}."
+                )
+
+
+def _check_vectors(config: Config, keys: Mapping[str, Any]) -> None:
+    """Raise where vectors that an encoding does not have are described."""
+    for name, encoding in config["encodings"].items():
+        for key in _VECTOR_KEYS:
+            if encoding["vectors"] == "none" and encoding[key] != keys[key]["default"]:
+                raise UserError(
+                    f"Configuration, encodings/{name}/{key}: {encoding[key]} is for an encoding "
+                    "with vectors. Leave it out, or write vectors: skipgram."
                 )
 
 

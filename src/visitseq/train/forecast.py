@@ -19,6 +19,7 @@ from visitseq.train.forecasting import Forecasting
 from visitseq.train.losses import Losses
 from visitseq.train.model_folder import read_card
 from visitseq.train.network_files import early_stopping, write_network
+from visitseq.train.vectors import start_from_vectors, with_vectors
 
 
 def train_forecast(
@@ -33,6 +34,7 @@ def train_forecast(
     parts: int,
     seed: int,
     folder: Path,
+    vectors: Path | None = None,
 ) -> None:
     """Write model.safetensors, model.json and history.csv of a model of kind seq2seq.
 
@@ -50,6 +52,9 @@ def train_forecast(
         With the fold, decides the initial weights, the dropout and the order of the batches.
     folder
         Where the files go.
+    vectors
+        File vectors.safetensors of the fold, from which the encoder's embedding starts; None where
+        the encoding has none.
 
     Raises
     ------
@@ -60,7 +65,8 @@ def train_forecast(
     data = read_forecast_data(files, task["visits_ahead"], encoding["min_count"], fold, parts)
     sections = {"model": dict(model), "encoding": dict(encoding), "seed": seed}
     parameters = {**sections, "task": dict(task), "fold": fold, "parts": parts}
-    digest = training_digest(files.values(), parameters, __name__)
+    inputs = [*files.values(), *([vectors] if vectors else [])]
+    digest = training_digest(inputs, parameters, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
     codes, asked = len(data.trajectories.known), len(data.trajectories.labels.known)
     for_torch, for_batches = np.random.SeedSequence([seed, fold]).spawn(2)
@@ -68,7 +74,8 @@ def train_forecast(
     # back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(for_torch.generate_state(1, np.uint64)[0]))
-        network = build_encoder_decoder(model, codes, asked)
+        network = build_encoder_decoder(with_vectors(model, encoding), codes, asked)
+        start_from_vectors(network.encoder, vectors, data.trajectories.known)
         rows = (data.training, data.validation)
         objective = Forecasting(network, data.trajectories, *rows, l2=model["l2"])
         objective.start_at_base_rates()
@@ -121,6 +128,7 @@ def load_forecaster(folder: Path) -> Forecaster:
     known, labels = (np.array(card[key], dtype=np.int32) for key in ("known", "known_labels"))
     # Building draws initial weights, soon overwritten, from torch's global generator.
     with torch.random.fork_rng(devices=[]):
-        network = build_encoder_decoder(card["model"], len(known), len(labels))
+        section = with_vectors(card["model"], card["encoding"])
+        network = build_encoder_decoder(section, len(known), len(labels))
     network.load_state_dict(load_file(folder / "model.safetensors"))
     return Forecaster(network.eval(), known, labels, card["visits_ahead"])

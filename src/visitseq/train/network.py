@@ -26,6 +26,7 @@ from visitseq.train.model_folder import write_card
 from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.ranks import Ranks
 from visitseq.train.training_data import TrainingData, read_training_data
+from visitseq.train.vectors import start_from_vectors, with_vectors
 
 
 def train_model(
@@ -38,6 +39,7 @@ def train_model(
     parts: int,
     seed: int,
     folder: Path,
+    vectors: Path | None = None,
     device: str = "cpu",
 ) -> None:
     """Write model.safetensors, model.json and history.csv of a model of kind recurrent.
@@ -57,6 +59,9 @@ def train_model(
         With the fold, decides the initial weights, the dropout and the order of the batches.
     folder
         Where the files go.
+    vectors
+        File vectors.safetensors of the fold, from which the embedding starts; None where the
+        encoding has none.
     device
         Where this process trains: cpu, or cuda with a number.
 
@@ -69,13 +74,14 @@ def train_model(
     ranks, place = Ranks.here(), torch.device(device)
     parameters = {"model": dict(model), "encoding": dict(encoding), "fold": fold, "parts": parts}
     where = {"seed": seed, "world": ranks.world, "device": place.type}
-    digest = training_digest([visits, vocabulary], {**parameters, **where}, __name__)
+    inputs = [visits, vocabulary, *([vectors] if vectors else [])]
+    digest = training_digest(inputs, {**parameters, **where}, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
     for_torch, for_batches = np.random.SeedSequence([seed, fold]).spawn(2)
     # Initial weights and dropout draw from torch's global generators: the caller's are put back.
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         seeds = for_torch.generate_state(1 + ranks.world, np.uint64).tolist()
-        objective = _start(model, data, place, seeds)
+        objective = _start(with_vectors(model, encoding), data, vectors, place, seeds)
         history, chosen = fit(objective, model, np.random.default_rng(for_batches), checkpoint)
     if not ranks.leads:
         return
@@ -95,6 +101,7 @@ def train_model(
 def _start(
     model: Mapping[str, Any],
     data: TrainingData,
+    vectors: Path | None,
     device: torch.device,
     seeds: Sequence[int],
 ) -> Classification:
@@ -103,7 +110,9 @@ def _start(
     ``seeds`` are the initial weights', which all ranks share, and the dropout's of each rank.
     """
     torch.manual_seed(seeds[0])
-    network = build_classifier(model, len(data.known)).to(device)
+    network = build_classifier(model, len(data.known))
+    start_from_vectors(network, vectors, data.known)
+    network = network.to(device)
     torch.manual_seed(seeds[1 + Ranks.here().rank])
     objective = Classification(network, data, l2=model["l2"], class_weights=model["class_weights"])
     objective.start_at_base_rate()

@@ -16,6 +16,7 @@ from visitseq.train.model_folder import write_card
 from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.pretraining import pretrain, start_from
 from visitseq.train.training_data import read_training_data
+from visitseq.train.vectors import with_vectors
 
 
 def train_pretrained(
@@ -28,6 +29,7 @@ def train_pretrained(
     parts: int,
     seed: int,
     folder: Path,
+    vectors: Path | None = None,
 ) -> None:
     """Write model.safetensors, model.json and history.csv of a model of kind seq2seq, for onset.
 
@@ -47,6 +49,9 @@ def train_pretrained(
         With the fold, decides the initial weights, the dropout and the order of the batches.
     folder
         Where the files go.
+    vectors
+        File vectors.safetensors of the fold, from which the encoder's embedding starts; None where
+        the encoding has none.
 
     Raises
     ------
@@ -56,16 +61,19 @@ def train_pretrained(
     """
     data = read_training_data(visits, vocabulary, encoding, fold, parts)
     parameters = {"model": dict(model), "encoding": dict(encoding), "fold": fold, "parts": parts}
-    digest = training_digest([visits, vocabulary], {**parameters, "seed": seed}, __name__)
+    inputs = [visits, vocabulary, *([vectors] if vectors else [])]
+    digest = training_digest(inputs, {**parameters, "seed": seed}, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
     before = Checkpoint(checkpoint.folder / "pretraining", digest)
     for_torch, *for_batches = np.random.SeedSequence([seed, fold]).spawn(3)
-    section = classifier_section(model)
+    built = with_vectors(model, encoding)
+    section = classifier_section(built)
     # Initial weights, cuts and dropout draw from torch's global generator: the caller's is put
     # back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(for_torch.generate_state(1, np.uint64)[0]))
-        start, pretraining = pretrain(data, model, np.random.default_rng(for_batches[0]), before)
+        generator = np.random.default_rng(for_batches[0])
+        start, pretraining = pretrain(data, built, generator, before, vectors)
         network = build_classifier(section, len(data.known))
         start_from(network, start)
         objective = Classification(network, data, l2=model["l2"], class_weights="none")
