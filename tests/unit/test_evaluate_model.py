@@ -185,7 +185,7 @@ def test_a_trained_baseline_from_its_folder(tmp_path: Path) -> None:
     train_baseline(
         vocabulary=tmp_path / "vocabulary.parquet",
         model={"kind": "logistic", "inverse_penalty": 1.0},
-        encoding={"vocabulary": "codes", "sequence": "visit", "min_count": 1},
+        encoding={"vocabulary": "codes", "sequence": "visit", "min_count": 1, "vectors": "none"},
         seed=0,
         folder=tmp_path / "model",
         **common,
