@@ -32,11 +32,12 @@ from records import INDEX_DAY, PARTS, write_records
 from visitseq.encode.corpus import site_sequences, write_corpus
 from visitseq.encode.sequences import read_sequences
 from visitseq.encode.skipgram import EPOCHS, NEGATIVE, train_vectors
-from visitseq.tables import EVENTS, write_parquet
+from visitseq.tables import CODES, EVENTS, write_parquet
 
 PAPER_VISITS, VOCABULARY = 14_000_000, 18_181
 DIMENSION, WINDOW = 100, 5
 ENCODING = {
+    "vocabulary": "codes",
     "corpus": "site",
     "dimension": DIMENSION,
     "window": WINDOW,
@@ -62,6 +63,7 @@ def write_site(folder: Path, persons: int) -> tuple[int, int]:
     table = pa.table({**columns, **empty}).select(EVENTS.names).cast(EVENTS)
     order = [(name, "ascending") for name in ("subject_id", "time", "code")]
     write_parquet(table.sort_by(order), folder / "events.parquet")
+    write_parquet(CODES.empty_table(), folder / "codes.parquet")
     return len(sizes), len(day)
 
 
@@ -69,6 +71,7 @@ def through_the_workflow(folder: Path) -> None:
     """As the rule train_vectors does it."""
     train_vectors(
         records=folder / "events.parquet",
+        codes=folder / "codes.parquet",
         vocabulary=folder / "vocabulary.parquet",
         encoding=ENCODING,
         fold=0,
@@ -82,9 +85,8 @@ def corpus_alone(folder: Path) -> None:
     """Only the first half of it: from events to the scratch file, which is left in ``folder``."""
     names = pq.read_table(folder / "vocabulary.parquet")["code"].combine_chunks()
     everybody = list(range(PARTS))
-    blocks = site_sequences(
-        folder / "events.parquet", ["condition"], names, everybody, seed=0, parts=PARTS
-    )
+    files = (folder / "events.parquet", folder / "codes.parquet")
+    blocks = site_sequences(*files, ENCODING, names, everybody, seed=0, parts=PARTS)
     write_corpus(blocks, names, folder / "corpus.arrow")
 
 

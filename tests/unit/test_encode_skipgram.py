@@ -24,6 +24,7 @@ from visitseq.encode.vectors import read_vectors
 CODES, PARTS, FOLD, SEED = 8, 3, 0, 0  # fold 0 tests on part 0, validates on 1, trains on 2
 ENCODING: dict[str, Any] = {
     "vocabulary": "codes",
+    "level": 2,
     "sequence": "visit",
     "min_count": 2,
     "vectors": "skipgram",
@@ -72,6 +73,7 @@ def learn(
     names = folder / "vocabulary.parquet"
     train_vectors(
         records=records,
+        codes=write_codes(folder / "codes.parquet", []),
         vocabulary=write_vocabulary(vocabulary or rows, CODES, PARTS, names),
         encoding=encoding,
         fold=FOLD,
@@ -131,16 +133,16 @@ def test_a_code_that_the_fold_does_not_know_has_the_vector_0(tmp_path: Path) -> 
     assert not read_vectors(nothing, EVERY_CODE).any()
 
 
-def corpus_of_site(events: list[Event], folder: Path, parts: Sequence[int]) -> Corpus:
-    blocks = site_sequences(
+def corpus_of_site(
+    events: list[Event], folder: Path, parts: Sequence[int], names: pa.Array = NAMES, **changes: Any
+) -> Corpus:
+    files = (
         write_events(folder / "events.parquet", events),
-        ["condition"],
-        NAMES,
-        parts,
-        seed=SEED,
-        parts=PARTS,
+        write_codes(folder / "codes.parquet", []),
     )
-    return write_corpus(blocks, NAMES, folder / "corpus.arrow")
+    encoding = ENCODING | changes
+    blocks = site_sequences(*files, encoding, names, parts, seed=SEED, parts=PARTS)
+    return write_corpus(blocks, names, folder / "corpus.arrow")
 
 
 def test_visits_come_in_order_and_their_codes_in_that_of_the_steps(tmp_path: Path) -> None:
@@ -150,7 +152,7 @@ def test_visits_come_in_order_and_their_codes_in_that_of_the_steps(tmp_path: Pat
     index = FIRST_DAY + timedelta(days=100)
     encode_visits(
         task={"observation_months": 12, "prediction_months": 0, "phenotype_codes": "keep"},
-        encoding={"sequence": "code", "domains": ["condition"]},
+        encoding=ENCODING | {"sequence": "code"},
         phenotype=tmp_path / "not_read",
         cohort=write_cohort(
             tmp_path / "cohort.parquet", [(subject, index, True, 0) for subject in persons]
@@ -188,6 +190,19 @@ def test_a_code_stands_once_in_a_visit_and_an_unknown_one_nowhere(tmp_path: Path
     ]
     assert list(corpus_of_site(events, tmp_path, [2])) == [["condition/3", "condition/1"]]
     assert list(corpus_of_site(events, tmp_path, [0, 1])) == []
+
+
+def test_a_site_is_read_in_the_groups_of_the_vocabulary(tmp_path: Path) -> None:
+    person = int(np.flatnonzero(assign_parts(np.arange(50), SEED, PARTS) == 2)[0])
+    events = [
+        event(person, FIRST_DAY, "condition/3", None, "ICD9CM/401.9"),
+        event(person, FIRST_DAY, "condition/4", None, "ICD9CM/401.1"),
+        event(person, FIRST_DAY + timedelta(days=1), "condition/3"),
+        event(person, FIRST_DAY + timedelta(days=2), "condition/5", None, "ICD9CM/250.00"),
+    ]
+    names = pa.array(["condition/3", "condition/ccs/49", "condition/ccs/98"])
+    corpus = corpus_of_site(events, tmp_path, [2], names, vocabulary="groups")
+    assert list(corpus) == [["condition/ccs/98", "condition/3", "condition/ccs/49"]]
 
 
 def test_a_corpus_is_read_block_by_block_and_as_often_as_asked(

@@ -63,6 +63,7 @@ rule encode_targets:
 rule train_vectors:
     input:
         records=corpus_of,
+        codes="results/1_ingest/{site}/codes.parquet",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
     output:
         vectors=VECTORS,

@@ -8,19 +8,21 @@ The sequences are written to a scratch file, a block of persons at a time, and r
 as often as they are learned from. So memory does not grow with the site.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from visitseq.cohort.parts import assign_parts
 from visitseq.cohort.visits import read_subjects, visit_blocks
+from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import hash_codes
 from visitseq.encode.sequences import Integers, code_positions, gather_lists, read_visit_lists
 
@@ -29,9 +31,17 @@ LONGEST = 10_000
 #: Cohort rows whose sequences are made at once.
 ROWS = 20_000
 
+#: As ``columns_of`` reads it, with the person as the row.
 _VISIT_CODE = """
-SELECT DISTINCT subject_id, visit, date_diff('day', DATE '1970-01-01', start) AS day, code
+SELECT
+    subject_id AS row,
+    visit,
+    date_diff('day', DATE '1970-01-01', start) AS day,
+    code,
+    {source_codes} AS source_codes
 FROM visit_event
+GROUP BY ALL
+ORDER BY row, visit, code
 """
 
 
@@ -97,7 +107,8 @@ def write_corpus(blocks: Iterable[pa.ListArray], names: pa.Array, file: Path) ->
 
 def site_sequences(
     events: Path,
-    domains: Sequence[str],
+    codes: Path,
+    encoding: Mapping[str, Any],
     names: pa.Array,
     read: Sequence[int],
     *,
@@ -108,10 +119,10 @@ def site_sequences(
 
     Parameters
     ----------
-    events
-        events.parquet of the site.
-    domains
-        Domains whose events make visits.
+    events, codes
+        events.parquet and codes.parquet of the site.
+    encoding
+        Filled section: vocabulary, level, domains.
     names
         The codes to keep.
     read
@@ -119,13 +130,14 @@ def site_sequences(
     seed, parts
         With a person's id they decide its part; the seed orders the codes of a visit too.
     """
-    persons = read_subjects(events)
+    persons, code_table = read_subjects(events), pq.read_table(codes)
+    query = _VISIT_CODE.replace("{source_codes}", SOURCE_CODES[encoding["vocabulary"]])
     chosen = persons[np.isin(assign_parts(persons, seed, parts), np.asarray(read))]
-    for block in visit_blocks(events, domains, chosen):
-        found = block.connection.sql(_VISIT_CODE).to_arrow_table()
-        subject, visit, day = (found[name].to_numpy() for name in ("subject_id", "visit", "day"))
-        # Which code of the vocabulary an event's code is: here the vocabulary is of event codes.
-        places = pc.index_in(found["code"], value_set=names).fill_null(-1).to_numpy()
+    for block in visit_blocks(events, encoding["domains"], chosen):
+        found = block.connection.sql(query).to_arrow_table()
+        record = columns_of(found, code_table, encoding).record
+        subject, visit, day = (record[name].to_numpy() for name in ("row", "visit", "day"))
+        places = pc.index_in(record["code"], value_set=names).fill_null(-1).to_numpy()
         yield _sequences(_Occurrences(subject, visit, subject, day, places), names, seed)
 
 

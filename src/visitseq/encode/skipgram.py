@@ -43,6 +43,7 @@ EPOCHS, NEGATIVE = 5, 5
 def train_vectors(
     *,
     records: Path,
+    codes: Path,
     vocabulary: Path,
     encoding: Mapping[str, Any],
     fold: int,
@@ -57,10 +58,13 @@ def train_vectors(
     records
         Where the codes stand: events.parquet of the site where the encoding's corpus is site,
         visits.arrow of the task and encoding where it is cohort.
+    codes
+        codes.parquet of the site, by which a site's records are put in groups.
     vocabulary
         File vocabulary.parquet of the task and encoding.
     encoding
-        Filled section: corpus, dimension, window, paper_mode, min_count, domains.
+        Filled section: corpus, dimension, window, paper_mode, min_count, vocabulary, level,
+        domains.
     fold, parts
         The fold, and the number of parts of the site.
     seed
@@ -77,8 +81,7 @@ def train_vectors(
         log.warning("paper_mode: the vectors see the validation and test parts' records too")
     sequences: Iterator[pa.ListArray]
     if encoding["corpus"] == "site":
-        domains = encoding["domains"]
-        sequences = site_sequences(records, domains, names, read, seed=seed, parts=parts)
+        sequences = site_sequences(records, codes, encoding, names, read, seed=seed, parts=parts)
     else:
         sequences = window_sequences(records, known, names, read, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
