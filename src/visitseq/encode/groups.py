@@ -162,7 +162,7 @@ def _count(
         events[cell] += number
         codes.add((cell, code))
     distinct = Counter(cell for cell, _ in codes)
-    counts = {}
+    counts: dict[str, int] = {}
     for way, domain in product(WAYS, domains):
         if way != "ccs" or domain == "condition":
             cell = f"{way}_{domain}"
