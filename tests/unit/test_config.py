@@ -85,6 +85,27 @@ def test_mappings_merge_and_the_rest_replaces() -> None:
     assert config["models"]["other"]["inverse_penalty"] == 0.001
 
 
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        ({"neighbors": [3]}, "search/neighbors: neighbors is no setting .* mean neighbours"),
+        ({"features": ["time"]}, "search/features: .* can be searched.*are neighbours"),
+        ({"neighbours": [3, 0]}, "search/neighbours: 0 is less than the minimum of 1"),
+        ({"neighbours": [2.5]}, "search/neighbours: 2.5 is not of type 'integer'"),
+        ({"neighbours": []}, "search/neighbours"),
+        ({"neighbours": 3}, "search/neighbours: 3 is not of type 'array'"),
+    ],
+)
+def test_a_search_names_settings_and_values_of_its_kind(search: Any, message: str) -> None:
+    with pytest.raises(UserError, match=f"^Configuration, models/knn/{message}"):
+        filled(models={"knn": {"search": search}})
+
+
+def test_a_search_keeps_its_values() -> None:
+    search = {"neighbours": [3, 30]}
+    assert filled(models={"knn": {"search": search}})["models"]["knn"]["search"] == search
+
+
 def test_a_site_of_another_source_is_replaced_whole() -> None:
     config = filled(sites={"riverside": {"source": "omop", "path": "/data"}})
     assert "persons" not in config["sites"]["riverside"]

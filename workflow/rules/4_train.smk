@@ -1,7 +1,7 @@
 # Visit sequences in, a trained model a fold out.
 #
 #   train_model        recurrent networks -> model.safetensors
-#   train_baseline     scikit-learn models -> model.skops
+#   train_baseline     classical models, on counts -> model.skops
 #   train_pretrained   recurrent networks that start from a pre-trained encoder
 #   train_forecast     encoder-decoders, on whole records
 #   refuse_model       what a kind of model cannot be trained for
@@ -56,6 +56,7 @@ rule train_baseline:
         "../../environment.yml"
     threads: 1
     params:
+        task=lookup("tasks/{task}", within=config),
         model=lookup("models/{model}", within=config),
         encoding=lookup("encodings/{encoding}", within=config),
         parts=RUN["parts"],

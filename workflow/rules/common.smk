@@ -71,7 +71,7 @@ def of_kind(section, *kinds):
     return [name for name, own in config[section].items() if own["kind"] in kinds]
 
 
-BASELINES = of_kind("models", "logistic")
+BASELINES = of_kind("models", "logistic", "svm", "mlp", "knn", "trees")
 NETWORKS = of_kind("models", "recurrent")
 SEQ2SEQ = of_kind("models", "seq2seq")
 ONSETS = of_kind("tasks", "onset")

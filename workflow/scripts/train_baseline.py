@@ -14,6 +14,7 @@ with job(snakemake.log[0]):
     train_baseline(
         visits=Path(snakemake.input.visits),
         vocabulary=Path(snakemake.input.vocabulary),
+        task=snakemake.params.task,
         model=snakemake.params.model,
         encoding=snakemake.params.encoding,
         fold=int(snakemake.wildcards.fold),

@@ -27,6 +27,9 @@ class ScoredRows:
         Whether the row is a case, shape (rows,).
     score
         The model's score, higher for cases, shape (rows,).
+    probability
+        The probability that the model gives a case, rising or falling with the score throughout,
+        shape (rows,). The score itself, where that is a probability.
     groups
         What the bootstrap draws: sets or persons.
     matched
@@ -35,6 +38,7 @@ class ScoredRows:
 
     case: npt.NDArray[np.bool_]
     score: Floats
+    probability: Floats
     groups: Groups
     matched: npt.NDArray[np.bool_]
 
@@ -45,19 +49,35 @@ class ScoredRows:
         score: Floats,
         groups: Groups,
         matched: npt.NDArray[np.bool_],
+        probability: Floats | None = None,
     ) -> "ScoredRows":
-        """Bring rows into falling order of score; ties keep their order."""
+        """Bring rows into falling order of score; ties keep their order.
+
+        The score serves as probability where none is given.
+        """
         order = np.argsort(-score, kind="stable")
         return cls(
-            case[order], score[order], Groups(groups.ids, groups.rows[order]), matched[order]
+            case=case[order],
+            score=score[order],
+            probability=(score if probability is None else probability)[order],
+            groups=Groups(groups.ids, groups.rows[order]),
+            matched=matched[order],
         )
 
     @classmethod
     def from_predictions(cls, predictions: pa.Table) -> "ScoredRows":
-        """Take the rows of a predictions.parquet table."""
+        """Take the rows of a predictions.parquet table.
+
+        Where ``predicted_boolean_probability`` is the rounded score in every row, the score is the
+        probability, to all its digits; elsewhere the column is.
+        """
+        score = predictions["score"].to_numpy()
+        column = predictions["predicted_boolean_probability"].to_numpy()
+        is_score = np.array_equal(column, score.astype(np.float32))
         return cls.sort(
             case=predictions["boolean_value"].to_numpy(),
-            score=predictions["score"].to_numpy(),
+            score=score,
+            probability=score if is_score else column.astype(np.float64),
             groups=resampling_groups(predictions["set_id"], predictions["subject_id"]),
             matched=predictions["set_id"].is_valid().to_numpy(),
         )
