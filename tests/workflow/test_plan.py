@@ -88,11 +88,10 @@ def test_a_list_replaces_and_a_mapping_merges(workflow: Workflow) -> None:
 
 
 def test_vectors_are_learned_once_a_fold(workflow: Workflow) -> None:
-    names = "sites: [lakeview], encodings: [one_hot, skipgram], models: [gru], folds: [0, 1]"
-    planned = workflow.planned("--config", f"run={{{names}}}")
+    run = "run={sites: [lakeview], encodings: [one_hot, skipgram], models: [gru]}"
+    planned = workflow.planned("--configfile", TINY, "--config", run)
     assert (planned["train_vectors"], planned["train_model"]) == (2, 4)
-    assert workflow.planned("encode", "--config", f"run={{{names}}}")["train_vectors"] == 2
-    assert "train_vectors" not in workflow.planned()
+    assert workflow.planned("encode", "--configfile", TINY, "--config", run)["train_vectors"] == 2
 
 
 def test_an_empty_list_is_a_study_without_it(workflow: Workflow) -> None:
