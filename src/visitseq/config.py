@@ -154,9 +154,8 @@ def _check_references(config: Config) -> None:
     for name, narrowed in config["run"]["narrow"].items():
         named = {"tasks": [name], **narrowed}
         for section, names in named.items():
-            listed = {key: config[section][key] for key in config["run"][section]}
             for other in names:
-                _require(other, listed, f"run/narrow/{name}", f"run/{section}")
+                _require(other, config[section], f"run/narrow/{name}", section)
     for name, task in config["tasks"].items():
         _require(task["cohort"], config["cohorts"], f"tasks/{name}/cohort", "cohorts")
         found, wanted = config["cohorts"][task["cohort"]]["kind"], _COHORT_KINDS[task["kind"]]
