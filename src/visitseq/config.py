@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def fill_config(config: Mapping[str, Any], schema: Path) -> Config:
     _check_cells(filled)
     _check_vectors(filled, rules["$defs"]["encoding"]["properties"])
     _check_search(filled, rules["$defs"])
+    _check_heads(filled)
     _check_dial(filled, rules["$defs"]["site_simulated"]["properties"]["order_effect"]["default"])
     return filled
 
@@ -237,6 +239,20 @@ def _check_search(config: Config, definitions: Mapping[str, Any]) -> None:
             each = {"$defs": definitions, "items": rules[setting]}
             for error in jsonschema.Draft202012Validator(each).iter_errors(values):
                 raise UserError(f"Configuration, {key}: {_fault(error)}")
+
+
+def _check_heads(config: Config) -> None:
+    """Raise where the heads of a transformer do not divide its width, searched values included."""
+    for name, model in config["models"].items():
+        if model["kind"] != "transformer":
+            continue
+        tried = [model["search"].get(key, [model[key]]) for key in ("hidden", "heads")]
+        for hidden, heads in product(*tried):
+            if hidden % heads:
+                raise UserError(
+                    f"Configuration, models/{name}/hidden: {hidden} is no multiple of heads, "
+                    f"{heads}, which share it out equally."
+                )
 
 
 def _check_dial(config: Config, default: float) -> None:

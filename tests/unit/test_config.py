@@ -126,7 +126,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"models": {"new": {"kind": "forest"}}}, "models/new/kind: 'forest' is not one of"),
     (
         {"models": {"new": {"kind": "recurent"}}},
-        "not one of .* recurrent, seq2seq. Did you mean recurrent?",
+        "not one of .* recurrent, .*seq2seq. Did you mean recurrent?",
     ),
     (
         {"sites": {"lakeview": {"preset": "primary"}}},

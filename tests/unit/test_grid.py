@@ -19,6 +19,8 @@ CONDITIONS = {**BY_VISIT, "domains": ["condition"]}
         (FORECAST, BY_VISIT, "seq2seq", None),
         (FORECAST, BY_VISIT, "logistic", "a model of kind logistic gives each person one score"),
         (FORECAST, BY_VISIT, "recurrent", "a model of kind recurrent gives each person one score"),
+        (FORECAST, BY_VISIT, "retain", "a model of kind retain gives each person one score"),
+        (FORECAST, BY_VISIT, "transformer", "a model of kind transformer gives each person one"),
         (FORECAST, BY_CODE, "seq2seq", "with sequence code a step is a code"),
         (FORECAST, CONDITIONS, "seq2seq", "the labels' domain drug is not among the encoding's"),
     ],

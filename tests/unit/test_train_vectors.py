@@ -1,6 +1,7 @@
 """Networks that start from pre-trained vectors: where they begin, and what comes back of them."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,18 @@ import numpy.typing as npt
 import pytest
 from arrow_visits import Row
 from safetensors.torch import load_file
-from small_training import CODES, ENCODING, FOLD, GRU, PARTS, card_of, cohort, inputs
+from small_training import (
+    CODES,
+    ENCODING,
+    FOLD,
+    GRU,
+    PARTS,
+    RETAIN,
+    TRANSFORMER,
+    card_of,
+    cohort,
+    inputs,
+)
 
 from visitseq.encode.sequences import read_sequences
 from visitseq.encode.vectors import write_vectors
@@ -57,16 +69,25 @@ def train(rows: Sequence[Row], folder: Path, **changes: Any) -> Path:
     return folder / "model"
 
 
-def test_the_embedding_starts_at_the_vectors_of_the_known_codes(tmp_path: Path) -> None:
-    folder = train(rare_code(), tmp_path, **STILL)
-    known = card_of(folder)["known"]
+@pytest.mark.parametrize("model", [GRU, RETAIN, TRANSFORMER], ids=itemgetter("kind"))
+def test_the_embedding_starts_at_the_vectors_of_the_known_codes(
+    tmp_path: Path, model: dict[str, Any]
+) -> None:
+    file, vectors = vectors_in(tmp_path)
+    files = inputs(rare_code(), tmp_path)
+    train_model(**settings_of(files, tmp_path, model | STILL), vectors=file)
+    known = card_of(tmp_path / "model")["known"]
     assert known == [0, 1, 2, 4, 5, 6, 7]
-    _, vectors = vectors_in(tmp_path)
-    weights = load_file(folder / "model.safetensors")
+    weights = load_file(tmp_path / "model/model.safetensors")
     np.testing.assert_array_equal(weights["embed.weight"], vectors[known])
+
+
+def test_a_fresh_network_starts_at_the_vectors_too(tmp_path: Path) -> None:
+    folder = train(cohort(), tmp_path, **STILL)
+    weights = load_file(folder / "model.safetensors")
     fresh = fresh_network(card_of(folder), tmp_path / "vectors.safetensors").state_dict()
-    np.testing.assert_array_equal(fresh["embed.weight"], vectors[known])
-    np.testing.assert_array_equal(fresh["recur.weight_hh_l0"], weights["recur.weight_hh_l0"])
+    for name in ("embed.weight", "recur.weight_hh_l0"):
+        np.testing.assert_array_equal(fresh[name], weights[name])
 
 
 def test_the_embedding_is_trained_on_and_comes_back_in_its_size(tmp_path: Path) -> None:

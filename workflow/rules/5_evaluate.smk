@@ -108,7 +108,7 @@ rule measure_reach:
         f"results/benchmarks/measure_reach/{STUDY}.tsv"
     wildcard_constraints:
         task=either(ONSETS),
-        model=either(NETWORKS),
+        model=either(of_kind("models", "recurrent")),
     conda:
         "../../environment.yml"
     threads: 1

@@ -72,13 +72,18 @@ def of_kind(section, *kinds):
 
 
 BASELINES = of_kind("models", "logistic", "svm", "mlp", "knn", "trees")
-NETWORKS = of_kind("models", "recurrent")
+NETWORKS = of_kind("models", "recurrent", "retain", "transformer")
 SEQ2SEQ = of_kind("models", "seq2seq")
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
 WITH_VECTORS = [name for name, own in config["encodings"].items() if own["vectors"] != "none"]
-# How far back a network sees can be said of those that read forwards alone.
-FORWARD = [name for name in NETWORKS if not config["models"][name]["bidirectional"]]
+# How far back a network sees can be said of those that read all visits forwards.
+FORWARD = [
+    name
+    for name in of_kind("models", "recurrent")
+    if not config["models"][name]["bidirectional"]
+    and config["models"][name]["visits"] == "in_order"
+]
 
 if workflow.is_main_process:
     for sentence in left_out(config):
