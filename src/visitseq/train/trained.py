@@ -49,8 +49,8 @@ def load_model(folder: Path) -> TrainedModel:
     """
     card = read_card(folder)
     known = np.array(card["known"], dtype=np.int32)
-    loaders = {"recurrent": _load_network, "seq2seq": _load_pretrained}
-    load = loaders.get(card["kind"], _load_classical)
+    networks = dict.fromkeys(("recurrent", "retain", "transformer"), _load_network)
+    load = {**networks, "seq2seq": _load_pretrained}.get(card["kind"], _load_classical)
     return TrainedModel(
         card=card,
         known=known,
