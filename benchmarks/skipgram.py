@@ -150,14 +150,14 @@ def main() -> None:
         f"{options.persons:,} persons, {visits:,} visits, {codes:,} codes of a vocabulary of "
         f"{VOCABULARY:,}; dimension {DIMENSION}, window {WINDOW}, {EPOCHS} epochs; Python "
         f"{platform.python_version()}, NumPy {np.__version__}, gensim {version('gensim')}. The "
-        "last column is what the paper's 14 million visits take at that speed. Busy: seconds of "
-        "the processors, which other work on the machine does not lengthen much.",
+        "last column is what the paper's 14 million visits keep the processors busy at that speed. "
+        "Busy is what other work on the machine, which lengthens the seconds, does not change much.",
         "",
-        "| | seconds | of these busy | visits a second | peak GB | minutes for 14 million |",
+        "| | seconds | of these busy | visits a second | peak GB | busy minutes for 14 million |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for label, (seconds, busy, gigabytes) in measured.items():
-        speed, minutes = visits / seconds, PAPER_VISITS * seconds / visits / 60
+        speed, minutes = visits / seconds, PAPER_VISITS * busy / visits / 60
         text.append(
             f"| {label} | {seconds:.0f} | {busy:.0f} | {speed:,.0f} | {gigabytes:.2f} | "
             f"{minutes:.0f} |"
