@@ -32,7 +32,7 @@ from records import INDEX_DAY, PARTS, write_records
 from visitseq.encode.corpus import site_sequences, write_corpus
 from visitseq.encode.sequences import read_sequences
 from visitseq.encode.skipgram import EPOCHS, NEGATIVE, train_vectors
-from visitseq.tables import CODES, EVENTS, write_parquet
+from visitseq.tables import ANCESTORS, CODES, EVENTS, write_parquet
 
 PAPER_VISITS, VOCABULARY = 14_000_000, 18_181
 DIMENSION, WINDOW = 100, 5
@@ -64,6 +64,7 @@ def write_site(folder: Path, persons: int) -> tuple[int, int]:
     order = [(name, "ascending") for name in ("subject_id", "time", "code")]
     write_parquet(table.sort_by(order), folder / "events.parquet")
     write_parquet(CODES.empty_table(), folder / "codes.parquet")
+    write_parquet(ANCESTORS.empty_table(), folder / "ancestors.parquet")
     return len(sizes), len(day)
 
 
@@ -72,6 +73,7 @@ def through_the_workflow(folder: Path) -> None:
     train_vectors(
         records=folder / "events.parquet",
         codes=folder / "codes.parquet",
+        ancestors=folder / "ancestors.parquet",
         vocabulary=folder / "vocabulary.parquet",
         encoding=ENCODING,
         fold=0,
@@ -85,8 +87,8 @@ def corpus_alone(folder: Path) -> None:
     """Only the first half of it: from events to the scratch file, which is left in ``folder``."""
     names = pq.read_table(folder / "vocabulary.parquet")["code"].combine_chunks()
     everybody = list(range(PARTS))
-    files = (folder / "events.parquet", folder / "codes.parquet")
-    blocks = site_sequences(*files, ENCODING, names, everybody, seed=0, parts=PARTS)
+    files = {name: folder / f"{name}.parquet" for name in ("events", "codes", "ancestors")}
+    blocks = site_sequences(files, ENCODING, names, everybody, seed=0, parts=PARTS)
     write_corpus(blocks, names, folder / "corpus.arrow")
 
 
@@ -151,7 +153,8 @@ def main() -> None:
         f"{VOCABULARY:,}; dimension {DIMENSION}, window {WINDOW}, {EPOCHS} epochs; Python "
         f"{platform.python_version()}, NumPy {np.__version__}, gensim {version('gensim')}. The "
         "last column is what the paper's 14 million visits keep the processors busy at that speed. "
-        "Busy is what other work on the machine, which lengthens the seconds, does not change much.",
+        "Busy is what other work on the machine, which lengthens the seconds, does not change "
+        "much.",
         "",
         "| | seconds | of these busy | visits a second | peak GB | busy minutes for 14 million |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

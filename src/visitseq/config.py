@@ -15,6 +15,7 @@ import jsonschema
 import yaml
 
 from visitseq.errors import UserError
+from visitseq.grid import unexplained
 
 Config = dict[str, Any]
 
@@ -158,6 +159,11 @@ def _check_references(config: Config) -> None:
         for section, names in named.items():
             for other in names:
                 _require(other, config[section], f"run/narrow/{name}", section)
+    for name in config["run"]["explain"]:
+        _require(name, config["models"], "run/explain", "models")
+    if config["run"]["models"] and config["run"]["reference"] is not None:
+        listed = {name: config["models"][name] for name in config["run"]["models"]}
+        _require(config["run"]["reference"], listed, "run/reference", "run/models")
     for name, task in config["tasks"].items():
         _require(task["cohort"], config["cohorts"], f"tasks/{name}/cohort", "cohorts")
         found, wanted = config["cohorts"][task["cohort"]]["kind"], _COHORT_KINDS[task["kind"]]
@@ -184,6 +190,12 @@ def _check_values(config: Config) -> None:
             raise UserError(
                 f"Configuration, run/folds: fold {fold} does not exist; with run/parts {parts} "
                 f"folds go from 0 to {parts - 1}."
+            )
+    for name in config["run"]["explain"]:
+        reason = unexplained(config["models"][name])
+        if reason is not None:
+            raise UserError(
+                f"Configuration, run/explain: {name} cannot be explained: {reason}. Leave it out."
             )
     for name, site in config["sites"].items():
         latest = site.get("latest_date")

@@ -106,6 +106,11 @@ def test_a_search_keeps_its_values() -> None:
     assert filled(models={"knn": {"search": search}})["models"]["knn"]["search"] == search
 
 
+def test_a_reference_needs_no_model_where_none_is_run() -> None:
+    assert filled(run={"models": [], "reference": "gru"})["run"]["reference"] == "gru"
+    assert filled()["run"]["reference"] is None
+
+
 def test_a_site_of_another_source_is_replaced_whole() -> None:
     config = filled(sites={"riverside": {"source": "omop", "path": "/data"}})
     assert "persons" not in config["sites"]["riverside"]
@@ -118,6 +123,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"runs": {}}, "the top level: unknown key runs"),
     ({"run": {"models": ["gru", "lstmm"]}}, "run/models: lstmm is not defined"),
     ({"run": {"sites": ["nowhere"]}}, "run/sites: nowhere is not defined"),
+    (
+        {"run": {"models": ["gru", "rnn"], "reference": "gruu"}},
+        "run/reference: gruu is not defined. Did you mean gru.* under run/models are gru, rnn",
+    ),
     ({"run": {"folds": [7]}}, "run/folds: fold 7 does not exist"),
     ({"run": {"parts": "seven"}}, "run/parts: 'seven' is not of type 'integer'"),
     ({"run": {"transfer": [{"source": "a", "target": "b"}]}}, "run/transfer: nothing can"),
@@ -215,3 +224,9 @@ def test_a_section_of_the_wrong_kind() -> None:
 def test_any_list_of_the_grid_may_be_empty() -> None:
     config = filled(run={"sites": [], "tasks": [], "encodings": [], "models": [], "folds": []})
     assert config["run"]["models"] == []
+
+
+def test_an_explained_model_has_to_be_defined() -> None:
+    with pytest.raises(UserError, match=r"run/explain: grue is not defined\. Did you mean gru\?"):
+        filled(run={"explain": ["grue"]})
+    assert filled(run={"explain": ["lstm"], "models": []})["run"]["explain"] == ["lstm"]

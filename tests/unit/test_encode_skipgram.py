@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from arrow_visits import Row, write_histories, write_visits, write_vocabulary
-from event_tables import Event, event, write_codes, write_cohort, write_events
+from event_tables import Event, event, write_ancestors, write_codes, write_cohort, write_events
 
 from visitseq.cohort.parts import assign_parts, training_parts
 from visitseq.encode import corpus as corpus_module
@@ -74,6 +74,7 @@ def learn(
     train_vectors(
         records=records,
         codes=write_codes(folder / "codes.parquet", []),
+        ancestors=write_ancestors(folder / "ancestors.parquet"),
         vocabulary=write_vocabulary(vocabulary or rows, CODES, PARTS, names),
         encoding=encoding,
         fold=FOLD,
@@ -136,12 +137,13 @@ def test_a_code_that_the_fold_does_not_know_has_the_vector_0(tmp_path: Path) -> 
 def corpus_of_site(
     events: list[Event], folder: Path, parts: Sequence[int], names: pa.Array = NAMES, **changes: Any
 ) -> Corpus:
-    files = (
-        write_events(folder / "events.parquet", events),
-        write_codes(folder / "codes.parquet", []),
-    )
+    files = {
+        "events": write_events(folder / "events.parquet", events),
+        "codes": write_codes(folder / "codes.parquet", []),
+        "ancestors": write_ancestors(folder / "ancestors.parquet"),
+    }
     encoding = ENCODING | changes
-    blocks = site_sequences(*files, encoding, names, parts, seed=SEED, parts=PARTS)
+    blocks = site_sequences(files, encoding, names, parts, seed=SEED, parts=PARTS)
     return write_corpus(blocks, names, folder / "corpus.arrow")
 
 
@@ -159,6 +161,7 @@ def test_visits_come_in_order_and_their_codes_in_that_of_the_steps(tmp_path: Pat
         ),
         events=write_events(tmp_path / "events.parquet", events),
         codes=write_codes(tmp_path / "codes.parquet", events),
+        ancestors=write_ancestors(tmp_path / "ancestors.parquet"),
         folder=tmp_path,
         seed=SEED,
         parts=PARTS,

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from arrow_visits import Row, write_visits
+from figure_words import overlaps
+from figure_words import shown_words as words
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.container import ErrorbarContainer
@@ -46,28 +47,35 @@ from visitseq.figures.cohort_table import cohort_table
 from visitseq.figures.draw import draw_figures
 from visitseq.figures.forecast import draw_forecast
 from visitseq.figures.forecast_results import read_forecasts
+from visitseq.figures.importance import draw_importance
+from visitseq.figures.importance_results import read_importances
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import metrics_table, readable_metrics
 from visitseq.figures.model_results import FoldResult, read_ceilings, read_results
 from visitseq.figures.reach import draw_reach
 from visitseq.figures.reach_results import read_reach
 from visitseq.figures.reach_table import reach_table
+from visitseq.figures.replicates import headline_results
 from visitseq.figures.roc import GRID, draw_roc, mean_roc
 from visitseq.figures.rows_tested import rows_tested
 from visitseq.figures.small_cells import HIDDEN, flow_steps, may_show, show_count, show_share
+from visitseq.figures.strata import draw_strata
+from visitseq.figures.strata_results import read_strata
 from visitseq.figures.study import Study
 from visitseq.figures.style import house_style
+from visitseq.figures.subgroup_results import read_subgroups
+from visitseq.figures.subgroups import draw_subgroups
 
+FIGURES = ["roc", "calibration", "strata", "subgroups", "attrition", "love", "cohort", "reach"]
+FIGURES += ["importance"]
+TABLES = [
+    *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],
+    *["cohort", "reach", "importance", "errors", "giveaways"],
+]
 FILES = {
     "metrics.parquet",
-    "table_metrics.csv",
-    "table_cohort.csv",
-    "table_reach.csv",
-    *(
-        f"fig_{name}.{ending}"
-        for name in ("roc", "calibration", "attrition", "love", "cohort", "reach")
-        for ending in ("pdf", "svg")
-    ),
+    *(f"table_{name}.csv" for name in TABLES),
+    *(f"fig_{name}.{ending}" for name in FIGURES for ending in ("pdf", "svg")),
 }
 MODELS = ["logistic", "svm", "mlp", "knn", "rnn", "lstm", "gru", "bigru"]
 TWO_SITES = {
@@ -84,6 +92,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Study:
         sites=TWO_SITES,
         tasks={"heart_failure": task, "heart_failure_12_6": task},
         models=MODELS,
+        reference="gru",
+        frequency=["logistic"],
         folds=[0, 3],
         draws=60,
     )
@@ -98,20 +108,19 @@ def figures(large: Study) -> dict[str, Figure]:
 
 
 def all_figures(study: Study) -> dict[str, Figure]:
-    results = read_results(study)
+    results = headline_results(study, read_results(study))
     with house_style():
         return {
             "roc": draw_roc(study, results, read_ceilings(study)),
             "calibration": draw_calibration(study, results),
+            "strata": draw_strata(study, read_strata(study, results)),
+            "subgroups": draw_subgroups(study, read_subgroups(study, results)),
             "attrition": draw_attrition(study),
             "love": draw_love(study),
             "cohort": draw_cohort(study, cohort_table(study)),
             "reach": draw_reach(study, read_reach(study)),
+            "importance": draw_importance(study, read_importances(study)),
         }
-
-
-def words(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.findobj(Text) if text.get_text().strip()]
 
 
 def test_every_file_is_written_and_its_bytes_are_the_same_on_every_run(tmp_path: Path) -> None:
@@ -249,35 +258,10 @@ def test_synthetic_records_are_named_in_every_figure_and_table(
     assert not any("synthetic" in text for f in all_figures(real).values() for text in words(f))
 
 
-@pytest.mark.parametrize("name", ["roc", "calibration", "attrition", "love", "cohort", "reach"])
+@pytest.mark.parametrize("name", FIGURES)
 def test_no_words_overlap_or_leave_the_figure(figures: dict[str, Figure], name: str) -> None:
-    figure = figures[name]
-    with house_style():
-        figure.savefig(io.BytesIO(), format="png")
-        texts = set(figure.findobj(Text)) - undrawn(figure)
-        shown = [text for text in texts if text.get_text().strip() and text.get_visible()]
-        boxes = [(text.get_text(), text.get_window_extent()) for text in shown]
-    assert len(boxes) > 20
-    page = figure.bbox.padded(1)
-    assert not [
-        text for text, box in boxes if not (page.contains(*box.min) and page.contains(*box.max))
-    ]
-    assert not [
-        (first, second)
-        for (first, a), (second, b) in combinations(boxes, 2)
-        if a.padded(-1).overlaps(b.padded(-1))
-    ]
-
-
-def undrawn(figure: Figure) -> set[Text]:
-    """Tick labels beyond the limits of their axis: they exist, but are not drawn."""
-    hidden = set()
-    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        low, high = sorted(axis.get_view_interval())
-        for tick in axis.get_major_ticks():
-            if not low <= tick.get_loc() <= high:
-                hidden |= {tick.label1, tick.label2}
-    return hidden
+    assert len(words(figures[name])) > 20
+    assert overlaps(figures[name]) == []
 
 
 def test_matplotlib_is_left_as_it_was() -> None:

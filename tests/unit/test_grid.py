@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from visitseq.grid import asked, left_out, refusal, replicates
+from visitseq.grid import asked, left_out, refusal, replicates, unexplained
 
 ONSET = {"kind": "onset"}
 FORECAST = {"kind": "forecast", "labels": ["condition", "drug"]}
@@ -74,3 +74,9 @@ def test_models_that_differ_in_their_seed_alone_are_replicates() -> None:
     }
     found = replicates(models, ["wide", "gru_again", "gru", "logistic"])
     assert found == {"wide": ["wide"], "gru_again": ["gru_again", "gru"], "logistic": ["logistic"]}
+
+
+def test_what_cannot_be_explained_has_a_reason() -> None:
+    explained = ("recurrent", "transformer", "retain", "seq2seq", "logistic")
+    assert [unexplained({"kind": kind}) for kind in explained] == [None] * len(explained)
+    assert "no code has a share" in str(unexplained({"kind": "knn"}))

@@ -35,6 +35,15 @@ def test_the_last_visit_alone() -> None:
     assert found.days_to_index.tolist() == [3, 4]  # in_memory numbers them from 0
 
 
+def test_with_one_step_a_code_the_last_visit_is_all_of_its_codes() -> None:
+    """A visit of codes 3 and 5, one of 0, 2 and 6; steps of one visit share its day."""
+    by_code = in_memory([[[5], [3], [6], [0], [2]], [], [[4]]])
+    by_code.days_to_index[:] = [30, 30, 10, 10, 10, 8]
+    found = visits_read(by_code, {**GRU, "visits": "last"}, 0)
+    assert visits_of(found) == [[[6], [0], [2]], [], [[4]]]
+    assert found.days_to_index.tolist() == [10, 10, 10, 8]
+
+
 def test_the_most_recent_visits_are_read_and_the_others_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -11,6 +11,7 @@ rule encode_visits:
         phenotype=lambda wildcards: PHENOTYPE_FILES[cohort_of(wildcards)],
         events="results/1_ingest/{site}/events.parquet",
         codes="results/1_ingest/{site}/codes.parquet",
+        ancestors="results/1_ingest/{site}/ancestors.parquet",
     output:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
@@ -38,6 +39,7 @@ rule encode_targets:
         cohort=lambda wildcards: f"results/2_cohort/{wildcards.site}/{cohort_of(wildcards)}/cohort.parquet",
         events="results/1_ingest/{site}/events.parquet",
         codes="results/1_ingest/{site}/codes.parquet",
+        ancestors="results/1_ingest/{site}/ancestors.parquet",
     output:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
@@ -64,6 +66,7 @@ rule train_vectors:
     input:
         records=corpus_of,
         codes="results/1_ingest/{site}/codes.parquet",
+        ancestors="results/1_ingest/{site}/ancestors.parquet",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
     output:
         vectors=VECTORS,

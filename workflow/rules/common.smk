@@ -17,7 +17,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("
 from visitseq.config import fill_config, merge_config
 from visitseq.errors import UserError
 from visitseq.fingerprint import code_digest
-from visitseq.grid import asked, left_out, refusal, replicates
+from visitseq.grid import asked, left_out, refusal, replicates, unexplained
 from visitseq.ingest.files import list_inputs
 
 
@@ -234,6 +234,22 @@ def reach():
     return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward)
 
 
+#: What a model's scores rest on can be said of some kinds; what the study asks for.
+EXPLAINABLE = [name for name, model in config["models"].items() if unexplained(model) is None]
+EXPLAINED = [name for name in RUN["models"] if name in RUN["explain"]]
+
+
+def explanations():
+    """The importance of each code to each model that is explained."""
+    pattern = f"results/5_evaluate/{STUDY}/importance.csv"
+    return grid(pattern, task=run_tasks("onset"), model=EXPLAINED)
+
+
+def giveaways():
+    """What gives the outcome away in each onset task's windows."""
+    return grid("results/5_evaluate/{site}/{task}/giveaways.csv", task=run_tasks("onset"))
+
+
 def combinations(kind):
     """Every task of a kind with an encoding and a model that it is run with."""
     named = product(run_tasks(kind), RUN["encodings"], RUN["models"])
@@ -261,8 +277,17 @@ def study():
         "scored": combinations("onset"),
         "forecasts": combinations("forecast"),
         "replicates": replicates(config["models"], RUN["models"]),
+        "reference": RUN["reference"],
+        "frequency": [
+            name for name in RUN["models"] if config["models"][name].get("features") == "frequency"
+        ],
         "forward": [name for name in RUN["models"] if name in FORWARD],
+        "explained": EXPLAINED,
+        "model_sections": {name: config["models"][name] for name in RUN["models"]},
+        "encoding_sections": {name: config["encodings"][name] for name in RUN["encodings"]},
+        "training_sizes": RUN["training_sizes"],
         "folds": RUN["folds"],
+        "parts": RUN["parts"],
         "seed": RUN["seed"],
         "draws": RUN["bootstrap"],
         "minimum_cell": RUN["minimum_cell"],
@@ -270,7 +295,11 @@ def study():
 
 
 #: What the report calls a figure whose file has a shorter name.
-TITLES = {"roc": "ROC curves", "love": "balance (Love plot)"}
+TITLES = {
+    "roc": "ROC curves",
+    "love": "balance (Love plot)",
+    "strata": "number of visits",
+}
 
 
 def shown(name, category):
@@ -293,14 +322,19 @@ def listed(name, category):
     )
 
 
-FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort", "reach"]
+FIGURE_NAMES = [
+    *["roc", "calibration", "strata", "subgroups"],
+    *["attrition", "love", "cohort", "reach", "importance"],
+]
+TABLE_NAMES = [
+    *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],
+    *["cohort", "reach", "importance", "errors", "giveaways"],
+]
 # Drawn only where the study has a forecast.
 FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []
 FIGURES = [
     "results/7_figures/metrics.parquet",
-    "results/7_figures/table_metrics.csv",
-    "results/7_figures/table_cohort.csv",
-    "results/7_figures/table_reach.csv",
+    *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),
     *expand(
         "results/7_figures/fig_{name}.{format}",
         name=[*FIGURE_NAMES, *FORECAST_FIGURES],

@@ -14,6 +14,7 @@ with job(snakemake.log[0]):
     train_vectors(
         records=Path(snakemake.input.records),
         codes=Path(snakemake.input.codes),
+        ancestors=Path(snakemake.input.ancestors),
         vocabulary=Path(snakemake.input.vocabulary),
         encoding=snakemake.params.encoding,
         fold=int(snakemake.wildcards.fold),

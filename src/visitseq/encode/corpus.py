@@ -106,8 +106,7 @@ def write_corpus(blocks: Iterable[pa.ListArray], names: pa.Array, file: Path) ->
 
 
 def site_sequences(
-    events: Path,
-    codes: Path,
+    files: Mapping[str, Path],
     encoding: Mapping[str, Any],
     names: pa.Array,
     read: Sequence[int],
@@ -119,8 +118,8 @@ def site_sequences(
 
     Parameters
     ----------
-    events, codes
-        events.parquet and codes.parquet of the site.
+    files
+        events, codes and ancestors: events.parquet, codes.parquet and ancestors.parquet.
     encoding
         Filled section: vocabulary, level, domains.
     names
@@ -130,12 +129,13 @@ def site_sequences(
     seed, parts
         With a person's id they decide its part; the seed orders the codes of a visit too.
     """
-    persons, code_table = read_subjects(events), pq.read_table(codes)
+    persons = read_subjects(files["events"])
+    code_table, ancestors = pq.read_table(files["codes"]), pq.read_table(files["ancestors"])
     query = _VISIT_CODE.replace("{source_codes}", SOURCE_CODES[encoding["vocabulary"]])
     chosen = persons[np.isin(assign_parts(persons, seed, parts), np.asarray(read))]
-    for block in visit_blocks(events, encoding["domains"], chosen):
+    for block in visit_blocks(files["events"], encoding["domains"], chosen):
         found = block.connection.sql(query).to_arrow_table()
-        record = columns_of(found, code_table, encoding).record
+        record = columns_of(found, code_table, encoding, ancestors).record
         subject, visit, day = (record[name].to_numpy() for name in ("row", "visit", "day"))
         places = pc.index_in(record["code"], value_set=names).fill_null(-1).to_numpy()
         yield _sequences(_Occurrences(subject, visit, subject, day, places), names, seed)

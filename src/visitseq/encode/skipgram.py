@@ -44,6 +44,7 @@ def train_vectors(
     *,
     records: Path,
     codes: Path,
+    ancestors: Path,
     vocabulary: Path,
     encoding: Mapping[str, Any],
     fold: int,
@@ -58,8 +59,8 @@ def train_vectors(
     records
         Where the codes stand: events.parquet of the site where the encoding's corpus is site,
         visits.arrow of the task and encoding where it is cohort.
-    codes
-        codes.parquet of the site, by which a site's records are put in groups.
+    codes, ancestors
+        codes.parquet and ancestors.parquet of the site, by which its records are put in groups.
     vocabulary
         File vocabulary.parquet of the task and encoding.
     encoding
@@ -81,7 +82,8 @@ def train_vectors(
         log.warning("paper_mode: the vectors see the validation and test parts' records too")
     sequences: Iterator[pa.ListArray]
     if encoding["corpus"] == "site":
-        sequences = site_sequences(records, codes, encoding, names, read, seed=seed, parts=parts)
+        files = {"events": records, "codes": codes, "ancestors": ancestors}
+        sequences = site_sequences(files, encoding, names, read, seed=seed, parts=parts)
     else:
         sequences = window_sequences(records, known, names, read, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)

@@ -34,6 +34,8 @@ class ScoredRows:
         What the bootstrap draws: sets or persons.
     matched
         Whether the row belongs to a matched set, shape (rows,).
+    place
+        Where the row stands in the table that it comes from, shape (rows,).
     """
 
     case: npt.NDArray[np.bool_]
@@ -41,6 +43,7 @@ class ScoredRows:
     probability: Floats
     groups: Groups
     matched: npt.NDArray[np.bool_]
+    place: npt.NDArray[np.intp]
 
     @classmethod
     def sort(
@@ -62,6 +65,7 @@ class ScoredRows:
             probability=(score if probability is None else probability)[order],
             groups=Groups(groups.ids, groups.rows[order]),
             matched=matched[order],
+            place=order,
         )
 
     @classmethod
@@ -85,6 +89,25 @@ class ScoredRows:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.case)
+
+    def take(self, chosen: npt.NDArray[np.bool_]) -> "ScoredRows":
+        """Take some of the rows, with the draws that the whole has.
+
+        Parameters
+        ----------
+        chosen
+            Whether a row is taken, in the order of the table that the rows come from.
+        """
+        kept = chosen[self.place]
+        groups = Groups(self.groups.ids, self.groups.rows[kept])
+        return ScoredRows(
+            case=self.case[kept],
+            score=self.score[kept],
+            probability=self.probability[kept],
+            groups=groups,
+            matched=self.matched[kept],
+            place=self.place[kept],
+        )
 
     @property
     def tie_ends(self) -> npt.NDArray[np.int64]:

@@ -13,7 +13,8 @@ visits and when there were visits is. The order hangs on the run's seed, the sub
 place alone: it is the same in training and in scoring, whoever else is in the batch.
 
 A transformer reads the ``longest`` most recent visits of a row, for memory; these are picked before
-they are shuffled. With one step a code, a visit is here a code.
+they are shuffled. With one step a code, ``last`` leaves all codes of the last visit, which share
+their days to the index (no two visits begin on one day); ``shuffled`` and ``longest`` go by code.
 """
 
 import logging
@@ -43,42 +44,60 @@ def visits_read(sequences: Sequences, model: Mapping[str, Any], seed: int) -> Se
     seed
         The run's; decides the order of shuffled visits.
     """
-    longest = 1 if model["visits"] == "last" else model.get("longest")
-    if longest is not None:
-        sequences = most_recent(sequences, longest)
+    if model["visits"] == "last":
+        sequences = last_visit(sequences)
+    if "longest" in model:
+        sequences = most_recent(sequences, model["longest"])
     return shuffled(sequences, seed) if model["visits"] == "shuffled" else sequences
+
+
+def last_visit(sequences: Sequences) -> Sequences:
+    """Sequences without what comes before the last visit of each row."""
+    places, ends = _places_and_ends(sequences)
+    days = sequences.days_to_index
+    return _with_kept(sequences, days[places] == days[ends - 1])
 
 
 def most_recent(sequences: Sequences, longest: int) -> Sequences:
     """Sequences without what comes before the last ``longest`` visits of each row."""
-    unread = sequences.lengths - longest
-    older = int(unread[unread > 0].sum())
-    if not older:
+    places, ends = _places_and_ends(sequences)
+    kept = ends - places <= longest
+    if kept.all():
         return sequences
     log.info(
         "%d of %d visits are not read: %d rows have more than %d, and the most recent count",
-        older,
-        sequences.lengths.sum(),
-        np.sum(unread > 0),
+        np.sum(~kept),
+        len(kept),
+        np.sum(sequences.lengths > longest),
         longest,
     )
-    from_last = np.repeat(sequences.visit_offsets[1:], sequences.lengths)
-    places = np.arange(sequences.visit_offsets[0], sequences.visit_offsets[-1])
-    kept = places[from_last - places <= longest]
-    lengths = np.minimum(sequences.lengths, longest)
-    return _with_visits(sequences, kept, kept, np.concatenate([[0], np.cumsum(lengths)]))
+    return _with_kept(sequences, kept)
 
 
 def shuffled(sequences: Sequences, seed: int) -> Sequences:
     """Sequences with the codes of each row's visits in random order, the days at their places."""
     rows = np.repeat(np.arange(len(sequences)), sequences.lengths)
-    places = np.arange(sequences.visit_offsets[0], sequences.visit_offsets[-1])
+    places, _ = _places_and_ends(sequences)
     steps = places - sequences.visit_offsets[rows]
     of_subject = hash_ids(sequences.subject_id, seed)[rows].view(np.int64)
     keys = hash_ids(of_subject ^ steps, seed)
     order = places[np.lexsort([keys, rows])]
     offsets = sequences.visit_offsets - sequences.visit_offsets[0]
     return _with_visits(sequences, order, places, offsets)
+
+
+def _places_and_ends(sequences: Sequences) -> tuple[Integers, Integers]:
+    """Place of every visit, and the place after the last of its row, shape (visits,)."""
+    offsets = sequences.visit_offsets
+    return np.arange(offsets[0], offsets[-1]), np.repeat(offsets[1:], sequences.lengths)
+
+
+def _with_kept(sequences: Sequences, kept: npt.NDArray[np.bool_]) -> Sequences:
+    """The same rows with some of their visits, copied."""
+    before = np.concatenate([[0], np.cumsum(kept)])
+    visits = sequences.visit_offsets[0] + np.flatnonzero(kept)
+    visit_offsets = before[sequences.visit_offsets - sequences.visit_offsets[0]]
+    return _with_visits(sequences, visits, visits, visit_offsets)
 
 
 def _with_visits(
