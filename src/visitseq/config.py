@@ -25,6 +25,9 @@ _COHORT_KINDS = {"onset": "case_control", "forecast": "all"}
 #: What a cell alone has: key, cell and what it is where it means nothing.
 _CELL_KEYS = (("nonlinearity", "rnn", "tanh"), ("reset", "gru", "after"))
 
+#: What an encoding with vectors alone has.
+_VECTOR_KEYS = ("dimension", "window", "corpus", "paper_mode")
+
 #: What of a model's section is no setting that a search could try values of.
 _NOT_SEARCHED = ("kind", "search", "seed", "features")
 
@@ -74,8 +77,9 @@ def fill_config(config: Mapping[str, Any], schema: Path) -> Config:
     _check_references(filled)
     _check_values(filled)
     _check_cells(filled)
-    _check_heads(filled)
+    _check_vectors(filled, rules["$defs"]["encoding"]["properties"])
     _check_search(filled, rules["$defs"])
+    _check_heads(filled)
     _check_dial(filled, rules["$defs"]["site_simulated"]["properties"]["order_effect"]["default"])
     return filled
 
@@ -220,17 +224,14 @@ def _check_cells(config: Config) -> None:
                 )
 
 
-def _check_heads(config: Config) -> None:
-    """Raise where the heads of a transformer do not divide its width, searched values included."""
-    for name, model in config["models"].items():
-        if model["kind"] != "transformer":
-            continue
-        tried = [model["search"].get(key, [model[key]]) for key in ("hidden", "heads")]
-        for hidden, heads in product(*tried):
-            if hidden % heads:
+def _check_vectors(config: Config, keys: Mapping[str, Any]) -> None:
+    """Raise where vectors that an encoding does not have are described."""
+    for name, encoding in config["encodings"].items():
+        for key in _VECTOR_KEYS:
+            if encoding["vectors"] == "none" and encoding[key] != keys[key]["default"]:
                 raise UserError(
-                    f"Configuration, models/{name}/hidden: {hidden} is no multiple of heads, "
-                    f"{heads}, which share it out equally."
+                    f"Configuration, encodings/{name}/{key}: {encoding[key]} is for an encoding "
+                    "with vectors. Leave it out, or write vectors: skipgram."
                 )
 
 
@@ -250,6 +251,20 @@ def _check_search(config: Config, definitions: Mapping[str, Any]) -> None:
             each = {"$defs": definitions, "items": rules[setting]}
             for error in jsonschema.Draft202012Validator(each).iter_errors(values):
                 raise UserError(f"Configuration, {key}: {_fault(error)}")
+
+
+def _check_heads(config: Config) -> None:
+    """Raise where the heads of a transformer do not divide its width, searched values included."""
+    for name, model in config["models"].items():
+        if model["kind"] != "transformer":
+            continue
+        tried = [model["search"].get(key, [model[key]]) for key in ("hidden", "heads")]
+        for hidden, heads in product(*tried):
+            if hidden % heads:
+                raise UserError(
+                    f"Configuration, models/{name}/hidden: {hidden} is no multiple of heads, "
+                    f"{heads}, which share it out equally."
+                )
 
 
 def _check_dial(config: Config, default: float) -> None:

@@ -178,6 +178,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"cohorts": {"everyone": {"age": [40, 85]}}}, "cohorts/everyone: unknown key age"),
     ({"cohorts": {"new": {"kind": "some"}}}, "cohorts/new/kind: 'some' is not one of"),
     ({"models": {"seq2seq": {"layers": 2}}}, "models/seq2seq: unknown key layers"),
+    (
+        {"encodings": {"one_hot": {"dimension": 50}}},
+        "one_hot/dimension: 50 is for an encoding with",
+    ),
+    (
+        {"encodings": {"skipgram": {"corpus": "all"}}},
+        "skipgram/corpus: 'all' is not one of site, c",
+    ),
 ]
 
 

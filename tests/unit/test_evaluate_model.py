@@ -214,7 +214,7 @@ def test_a_trained_baseline_from_its_folder(tmp_path: Path) -> None:
         vocabulary=tmp_path / "vocabulary.parquet",
         task=TASK,
         model={"kind": "logistic", "inverse_penalty": 1.0, "features": "counts", "search": {}},
-        encoding={"vocabulary": "codes", "sequence": "visit", "min_count": 1},
+        encoding={"vocabulary": "codes", "sequence": "visit", "min_count": 1, "vectors": "none"},
         seed=0,
         folder=tmp_path / "model",
         **common,

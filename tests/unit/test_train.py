@@ -97,7 +97,9 @@ NETWORKS = {
     "retain": RETAIN,
     "transformer": {**TRANSFORMER, "longest": 3},
 }
-KINDS = pytest.mark.parametrize("kind", [*NETWORKS.values(), LOGISTIC], ids=[*NETWORKS, "logistic"])
+KINDS = pytest.mark.parametrize(
+    "kind", [*NETWORKS.values(), *CLASSICAL.values()], ids=[*NETWORKS, *CLASSICAL]
+)
 
 
 @KINDS

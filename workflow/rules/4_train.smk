@@ -11,6 +11,7 @@ rule train_model:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=vectors_of,
     output:
         weights=f"results/4_train/{STUDY}/model.safetensors",
         model=f"results/4_train/{STUDY}/model.json",
@@ -39,6 +40,7 @@ rule train_baseline:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=vectors_of,
     output:
         weights=f"results/4_train/{STUDY}/model.skops",
         model=f"results/4_train/{STUDY}/model.json",
@@ -68,6 +70,7 @@ rule train_pretrained:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=vectors_of,
     output:
         weights=f"results/4_train/{STUDY}/model.safetensors",
         model=f"results/4_train/{STUDY}/model.json",
@@ -96,6 +99,7 @@ rule train_forecast:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=vectors_of,
         labels="results/3_encode/{site}/{task}/{encoding}/labels.parquet",
     output:
         weights=f"results/4_train/{STUDY}/model.safetensors",

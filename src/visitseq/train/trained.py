@@ -61,9 +61,11 @@ def load_model(folder: Path) -> TrainedModel:
 def _load_network(folder: Path, card: dict[str, Any], known: npt.NDArray[np.int32]) -> Scorer:
     # Imported here so that a baseline is scored without torch, which takes 2 s to import.
     from visitseq.train.scoring import load_network, score_logits  # noqa: PLC0415
+    from visitseq.train.vectors import with_vectors  # noqa: PLC0415
     from visitseq.train.visits_read import visits_read  # noqa: PLC0415
 
-    network = load_network(folder / "model.safetensors", card["model"], len(known))
+    section = with_vectors(card["model"], card["encoding"])
+    network = load_network(folder / "model.safetensors", section, len(known))
 
     def score(sequences: Sequences) -> npt.NDArray[np.float64]:
         read = visits_read(sequences, card["model"], card["seed"])
