@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import jsonschema
 import yaml
 
 from visitseq.errors import UserError
+from visitseq.grid import unexplained
 
 Config = dict[str, Any]
 
@@ -73,6 +75,7 @@ def fill_config(config: Mapping[str, Any], schema: Path) -> Config:
     _check_values(filled)
     _check_cells(filled)
     _check_search(filled, rules["$defs"])
+    _check_heads(filled)
     _check_dial(filled, rules["$defs"]["site_simulated"]["properties"]["order_effect"]["default"])
     return filled
 
@@ -152,6 +155,8 @@ def _check_references(config: Config) -> None:
         for section, names in named.items():
             for other in names:
                 _require(other, config[section], f"run/narrow/{name}", section)
+    for name in config["run"]["explain"]:
+        _require(name, config["models"], "run/explain", "models")
     if config["run"]["models"] and config["run"]["reference"] is not None:
         listed = {name: config["models"][name] for name in config["run"]["models"]}
         _require(config["run"]["reference"], listed, "run/reference", "run/models")
@@ -181,6 +186,12 @@ def _check_values(config: Config) -> None:
             raise UserError(
                 f"Configuration, run/folds: fold {fold} does not exist; with run/parts {parts} "
                 f"folds go from 0 to {parts - 1}."
+            )
+    for name in config["run"]["explain"]:
+        reason = unexplained(config["models"][name])
+        if reason is not None:
+            raise UserError(
+                f"Configuration, run/explain: {name} cannot be explained: {reason}. Leave it out."
             )
     for name, site in config["sites"].items():
         latest = site.get("latest_date")
@@ -225,6 +236,20 @@ def _check_search(config: Config, definitions: Mapping[str, Any]) -> None:
             each = {"$defs": definitions, "items": rules[setting]}
             for error in jsonschema.Draft202012Validator(each).iter_errors(values):
                 raise UserError(f"Configuration, {key}: {_fault(error)}")
+
+
+def _check_heads(config: Config) -> None:
+    """Raise where the heads of a transformer do not divide its width, searched values included."""
+    for name, model in config["models"].items():
+        if model["kind"] != "transformer":
+            continue
+        tried = [model["search"].get(key, [model[key]]) for key in ("hidden", "heads")]
+        for hidden, heads in product(*tried):
+            if hidden % heads:
+                raise UserError(
+                    f"Configuration, models/{name}/hidden: {hidden} is no multiple of heads, "
+                    f"{heads}, which share it out equally."
+                )
 
 
 def _check_dial(config: Config, default: float) -> None:

@@ -27,8 +27,10 @@ from small_training import (
     LOGISTIC,
     MLP,
     PARTS,
+    RETAIN,
     SVM,
     TASK,
+    TRANSFORMER,
     TREES,
     card_of,
     cohort,
@@ -76,7 +78,36 @@ def test_gru_learns_the_order_and_counts_cannot(tmp_path: Path) -> None:
     assert auroc(train(rows, tmp_path / "logistic", LOGISTIC)) < 0.7
 
 
-@pytest.mark.parametrize("kind", [GRU, LOGISTIC, MLP, TREES], ids=itemgetter("kind"))
+@pytest.mark.parametrize(
+    ("kind", "rate"), [(RETAIN, 0.02), (TRANSFORMER, 0.005)], ids=["retain", "transformer"]
+)
+def test_the_other_networks_learn_the_order_too(
+    tmp_path: Path, kind: dict[str, Any], rate: float
+) -> None:
+    model = {**kind, "hidden": 16, "learning_rate": rate, "epochs": 15, "dropout": 0.0}
+    assert auroc(train(order_only(), tmp_path, model)) > 0.95
+
+
+def test_nothing_is_learnt_where_the_order_is_taken_away(tmp_path: Path) -> None:
+    model = {**GRU, "hidden": 16, "learning_rate": 0.02, "visits": "shuffled"}
+    assert auroc(train(order_only(), tmp_path, model)) < 0.7
+
+
+NETWORKS = {
+    "gru": GRU,
+    "gru_shuffled": {**GRU, "visits": "shuffled"},
+    "retain": RETAIN,
+    "transformer": {**TRANSFORMER, "longest": 3},
+}
+KINDS = pytest.mark.parametrize(
+    "kind", [*NETWORKS.values(), *CLASSICAL.values()], ids=[*NETWORKS, *CLASSICAL]
+)
+
+
+PROBABILITIES = {**NETWORKS, "logistic": LOGISTIC, "mlp": MLP, "trees": TREES}
+
+
+@pytest.mark.parametrize("kind", PROBABILITIES.values(), ids=PROBABILITIES)
 def test_a_reloaded_model_has_the_losses_that_were_written(
     tmp_path: Path, kind: dict[str, Any]
 ) -> None:
@@ -251,7 +282,7 @@ def test_a_fresh_process_writes_the_same_network_and_imports_no_sklearn(tmp_path
     assert_same_files(here, tmp_path / "fresh/recurrent", names)
 
 
-@pytest.mark.parametrize("kind", [GRU, *CLASSICAL.values()], ids=itemgetter("kind"))
+@KINDS
 def test_scores_depend_neither_on_the_order_nor_on_the_company(
     tmp_path: Path, kind: dict[str, Any]
 ) -> None:

@@ -14,6 +14,9 @@ rule draw_figures:
         grid(f"results/5_evaluate/{STUDY}/metrics.json"),
         oracles(),
         reach(),
+        grid("results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet"),
+        explanations(),
+        giveaways(),
     output:
         shown("roc", "Prediction"),
         shown("calibration", "Prediction"),
@@ -23,6 +26,7 @@ rule draw_figures:
         shown("love", "Cohort"),
         shown("cohort", "Cohort"),
         shown("reach", "Networks"),
+        shown("importance", "Explanation"),
         [shown(name, "Prediction") for name in FORECAST_FIGURES],
         listed("metrics", "Prediction"),
         listed("comparisons", "Prediction"),
@@ -32,6 +36,9 @@ rule draw_figures:
         listed("subgroups", "Prediction"),
         listed("cohort", "Cohort"),
         listed("reach", "Networks"),
+        listed("importance", "Explanation"),
+        listed("errors", "Explanation"),
+        listed("giveaways", "Explanation"),
         expand("results/7_figures/fig_{name}.pdf", name=[*FIGURE_NAMES, *FORECAST_FIGURES]),
         metrics="results/7_figures/metrics.parquet",
     log:

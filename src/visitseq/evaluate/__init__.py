@@ -12,4 +12,7 @@ __getattr__ = stage_functions(
     evaluate_forecast="forecast",
     score_oracle="oracle",
     measure_reach="reach",
+    explain_model="importance",
+    explain_rows="importance",
+    measure_giveaways="giveaways",
 )
