@@ -25,6 +25,7 @@ from small_training import (
     FOLD,
     GRU,
     LOGISTIC,
+    MLP,
     PARTS,
     RETAIN,
     SVM,
