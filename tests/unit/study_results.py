@@ -55,13 +55,19 @@ ATTRITION = {
     ],
 }
 
-ENCODINGS = {
-    "one_hot": {"vocabulary": "codes", "sequence": "visit", "vectors": "none"},
-    "one_hot_by_code": {"vocabulary": "codes", "sequence": "code", "vectors": "none"},
-    "grouped": {"vocabulary": "groups", "sequence": "visit", "vectors": "none"},
-    "skipgram": {"vocabulary": "codes", "sequence": "visit", "vectors": "skipgram"},
+ONE_HOT: dict[str, Any] = {
+    "vocabulary": "codes",
+    "sequence": "visit",
+    "vectors": "none",
+    "domains": ["condition", "drug", "procedure"],
 }
-RECURRENT = {
+ENCODINGS = {
+    "one_hot": ONE_HOT,
+    "one_hot_by_code": {**ONE_HOT, "sequence": "code"},
+    "grouped": {**ONE_HOT, "vocabulary": "groups"},
+    "skipgram": {**ONE_HOT, "vectors": "skipgram"},
+}
+RECURRENT: dict[str, Any] = {
     "kind": "recurrent",
     "cell": "gru",
     "nonlinearity": "tanh",
@@ -78,7 +84,7 @@ RECURRENT = {
 
 def model_section(name: str) -> dict[str, Any]:
     """A section of the configuration for a name of the tests' models."""
-    changes = {
+    changes: dict[str, dict[str, Any]] = {
         "rnn": {"cell": "rnn"},
         "lstm": {"cell": "lstm"},
         "bigru": {"bidirectional": True},

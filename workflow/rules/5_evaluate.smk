@@ -4,6 +4,7 @@
 #   evaluate_model      scores, threshold, bootstrap -> predictions, validation, metrics
 #   evaluate_forecast   the likeliest labels of the visits ahead -> the same files
 #   measure_reach       recurrent networks: the gradient at every state by distance from the end -> reach
+#   time_scoring        seconds to score one patient -> benchmarks/time_scoring
 
 
 rule score_oracle:
@@ -115,6 +116,27 @@ rule measure_reach:
         code=fingerprint("evaluate.reach"),
     script:
         "../scripts/measure_reach.py"
+
+
+# Seconds are of all that runs beside: with --cores 1 nothing does.
+rule time_scoring:
+    input:
+        weights=weights_of,
+        model=f"results/4_train/{STUDY}/model.json",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+    output:
+        f"results/benchmarks/time_scoring/{STUDY}.csv",
+    log:
+        f"results/logs/time_scoring/{STUDY}.log",
+    wildcard_constraints:
+        task=either(ONSETS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=fingerprint("evaluate.scoring_time"),
+    script:
+        "../scripts/time_scoring.py"
 
 
 rule evaluate:

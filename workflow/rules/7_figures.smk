@@ -14,6 +14,8 @@ rule draw_figures:
         grid(f"results/5_evaluate/{STUDY}/metrics.json"),
         oracles(),
         reach(),
+        scoring_times(),
+        training_times(),
     output:
         shown("roc", "Prediction"),
         shown("calibration", "Prediction"),
@@ -22,10 +24,15 @@ rule draw_figures:
         shown("cohort", "Cohort"),
         shown("reach", "Networks"),
         [shown(name, "Prediction") for name in FORECAST_FIGURES],
+        [shown(name, chapter) for name, chapter in PAPER_FIGURES.items()],
         listed("metrics", "Prediction"),
         listed("cohort", "Cohort"),
         listed("reach", "Networks"),
-        expand("results/7_figures/fig_{name}.pdf", name=[*FIGURE_NAMES, *FORECAST_FIGURES]),
+        [listed(name, chapter) for name, chapter in PAPER_TABLES.items()],
+        expand(
+            "results/7_figures/fig_{name}.pdf",
+            name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES],
+        ),
         metrics="results/7_figures/metrics.parquet",
     log:
         "results/logs/draw_figures.log",

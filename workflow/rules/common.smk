@@ -213,6 +213,19 @@ def reach():
     return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward)
 
 
+def scoring_times():
+    """The seconds that each model of an onset task takes to score a patient, of the first fold."""
+    pattern = f"results/benchmarks/time_scoring/{STUDY}.csv"
+    return grid(pattern, task=run_tasks("onset"), fold=RUN["folds"][:1])
+
+
+def training_times():
+    """The seconds of training by the number of patients, where they are asked for."""
+    timed = [name for name in RUN["models"] if name in NETWORKS and RUN["training_sizes"]]
+    pattern = "results/benchmarks/time_training/{site}/{task}/{encoding}/{model}.csv"
+    return grid(pattern, task=run_tasks("onset"), model=timed)
+
+
 def combinations(kind):
     """Every task of a kind with an encoding and a model that it is run with."""
     named = product(run_tasks(kind), RUN["encodings"], RUN["models"])
@@ -252,7 +265,16 @@ def study():
 
 
 #: What the report calls a figure whose file has a shorter name.
-TITLES = {"roc": "ROC curves", "love": "balance (Love plot)"}
+TITLES = {
+    "roc": "ROC curves",
+    "love": "balance (Love plot)",
+    "encodings": "AUROC by encoding",
+    "windows": "AUROC by window",
+    "schematic_visits": "visits as vectors",
+    "schematic_network": "network",
+    "schematic_windows": "windows",
+    "timing_training": "seconds of training",
+}
 
 
 def shown(name, category):
@@ -278,14 +300,29 @@ def listed(name, category):
 FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort", "reach"]
 # Drawn only where the study has a forecast.
 FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []
+# The figures and tables of the heart-failure paper, by the report's chapter.
+PAPER_FIGURES = {
+    "encodings": "Prediction",
+    "windows": "Prediction",
+    "schematic_visits": "Method",
+    "schematic_network": "Method",
+    "schematic_windows": "Method",
+    **({"timing_training": "Networks"} if RUN["training_sizes"] else {}),
+}
+PAPER_TABLES = {
+    "observation": "Prediction",
+    "prediction": "Prediction",
+    "timing_scoring": "Networks",
+}
 FIGURES = [
     "results/7_figures/metrics.parquet",
     "results/7_figures/table_metrics.csv",
     "results/7_figures/table_cohort.csv",
     "results/7_figures/table_reach.csv",
+    *expand("results/7_figures/table_{name}.csv", name=PAPER_TABLES),
     *expand(
         "results/7_figures/fig_{name}.{format}",
-        name=[*FIGURE_NAMES, *FORECAST_FIGURES],
+        name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES],
         format=["svg", "pdf"],
     ),
 ]

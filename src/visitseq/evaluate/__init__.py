@@ -12,4 +12,5 @@ __getattr__ = stage_functions(
     evaluate_forecast="forecast",
     score_oracle="oracle",
     measure_reach="reach",
+    time_scoring="scoring_time",
 )

@@ -16,6 +16,7 @@ from visitseq.figures.forecast_results import read_forecasts
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import Result, metrics_table, readable_metrics
 from visitseq.figures.model_results import read_ceilings, read_results
+from visitseq.figures.paper import paper_figures, paper_tables
 from visitseq.figures.reach import draw_reach
 from visitseq.figures.reach_results import read_reach
 from visitseq.figures.reach_table import reach_table
@@ -35,11 +36,13 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     Parameters
     ----------
     study
-        ``sites`` ({name: {"synthetic": bool}}), ``tasks`` ({name: its section}), ``encodings``,
-        ``models``, ``forward`` (those that are recurrent and read forwards alone) and ``folds`` in
-        the order of the study; ``forecasts``, each task of kind forecast with an encoding and a
-        model that go with it; ``seed`` and ``draws`` of the bootstrap;
-        ``minimum_cell``, the smallest number of persons that may be shown.
+        ``sites`` ({name: {"synthetic": bool}}), ``tasks`` ({name: its section}), ``encodings`` and
+        ``models`` with ``encoding_sections`` and ``model_sections`` by their names, ``forward``
+        (the models that are recurrent and read forwards alone) and ``folds`` in the order of the
+        study; ``forecasts``, each task of kind forecast with an encoding and a model that go with
+        it; ``training_sizes``, the numbers of patients on which training was timed; ``seed`` and
+        ``draws`` of the bootstrap; ``minimum_cell``, the smallest number of persons that may be
+        shown.
     results
         Folder of the results of all stages.
     folder
@@ -54,6 +57,8 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     _write_csv(readable_metrics(shown, results_shown), folder / "table_metrics.csv")
     _write_csv(persons, folder / "table_cohort.csv")
     _write_csv(reach_table(shown, reaches), folder / "table_reach.csv")
+    for name, table in paper_tables(shown, models).items():
+        _write_csv(table, folder / f"{name}.csv")
     with house_style():
         save(draw_roc(shown, models, ceilings), folder, "fig_roc")
         save(draw_calibration(shown, models), folder, "fig_calibration")
@@ -61,6 +66,8 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         save(draw_love(shown), folder, "fig_love")
         save(draw_cohort(shown, persons), folder, "fig_cohort")
         save(draw_reach(shown, reaches), folder, "fig_reach")
+        for name, figure in paper_figures(shown, models).items():
+            save(figure, folder, name)
         if shown.forecasts:
             save(draw_forecast(shown, forecasts), folder, "fig_forecast")
     logger.info("Results of %d models drawn", len(models) + len(forecasts))

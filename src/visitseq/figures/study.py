@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+Section = Mapping[str, Any]
+
 
 class Setting(NamedTuple):
     """One panel of a figure of models: who, what, and how the visits were encoded."""
@@ -56,7 +58,7 @@ class Study:
 
     synthetic: dict[str, bool]
     simulated: frozenset[str]
-    onsets: dict[str, Mapping[str, Any]]
+    onsets: dict[str, Section]
     encoded: tuple[tuple[str, str], ...]
     scored: tuple[tuple[str, str, str], ...]
     replicates: dict[str, tuple[str, ...]]
@@ -65,8 +67,8 @@ class Study:
     encodings: tuple[str, ...]
     models: tuple[str, ...]
     forward: tuple[str, ...]
-    model_sections: dict[str, Mapping[str, Any]]
-    encoding_sections: dict[str, Mapping[str, Any]]
+    model_sections: dict[str, Section]
+    encoding_sections: dict[str, Section]
     training_sizes: tuple[int, ...]
     folds: tuple[int, ...]
     seed: int
@@ -116,6 +118,12 @@ class Study:
     def models_of(self, setting: Setting) -> list[str]:
         """The models that are scored in a setting, in the study's order."""
         return [m for t, e, m in self.scored if (t, e) == (setting.task, setting.encoding)]
+
+    @property
+    def reference(self) -> str | None:
+        """The first of the models that is a recurrent network, if one is."""
+        kinds = {name: section["kind"] for name, section in self.model_sections.items()}
+        return next((name for name in self.models if kinds[name] == "recurrent"), None)
 
     @property
     def matched_cohorts(self) -> list[tuple[str, str]]:

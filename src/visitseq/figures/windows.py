@@ -116,7 +116,7 @@ def _draw_panel(study: Study, axes: Axes, panel: _Panel, limits: tuple[float, fl
 
 def _set_months(axes: Axes, months: np.ndarray, varies: str) -> None:
     axes.set_xlabel(LABELS[varies])
-    axes.xaxis.set_major_locator(FixedLocator(months))
+    axes.xaxis.set_major_locator(FixedLocator(months.tolist()))
     axes.xaxis.set_major_formatter(lambda month, _: f"{month:g}")
     margin = 0.5 * np.diff(months).min()
     axes.set_xlim(months[0] - margin, months[-1] + margin)
