@@ -145,6 +145,7 @@ def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None
                 if study["sites"][site]["simulated"]:
                     write_oracle(rows, truth, evaluated.parent / "oracle.parquet")
                 for model in study["models"]:
+                    write_times(results / "benchmarks", (site, name, encoding, model), study)
                     logit = truth + NOISE.get(model, 1) * generator.normal(size=len(rows))
                     for fold in study["folds"]:
                         write_evaluation(
@@ -152,6 +153,24 @@ def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None
                         )
                         if model in study["forward"]:
                             write_reach(model, evaluated / model / f"fold{fold}", fold)
+
+
+def write_times(folder: Path, names: tuple[str, ...], study: dict[str, Any]) -> None:
+    """Seconds to score a patient in the first fold, and to train where sizes are asked for."""
+    for fold in study["folds"][:1]:
+        path = folder.joinpath("time_scoring", *names, f"fold{fold}.csv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            "way,timed,rows,median,low,high\n"
+            "one,200,1,0.00125,0.001,0.002\n"
+            "batch,5,300,0.0000125,0.00001,0.00003\n"
+        )
+    sizes = study["training_sizes"]
+    if sizes and study["model_sections"][names[-1]]["kind"] == "recurrent":
+        path = folder.joinpath("time_training", *names[:-1], f"{names[-1]}.csv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [(size, size - 1, 10, size / 100) for size in sizes]
+        _write_csv(pd.DataFrame(lines, columns=["asked", "patients", "epochs", "seconds"]), path)
 
 
 def cohort_rows(sets: int, generator: np.random.Generator) -> list[Row]:

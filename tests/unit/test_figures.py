@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from arrow_visits import Row, write_visits
+from figure_words import misplaced, words
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.container import ErrorbarContainer
@@ -63,9 +63,15 @@ FILES = {
     "table_metrics.csv",
     "table_cohort.csv",
     "table_reach.csv",
+    "table_observation.csv",
+    "table_prediction.csv",
+    "table_timing_scoring.csv",
     *(
         f"fig_{name}.{ending}"
-        for name in ("roc", "calibration", "attrition", "love", "cohort", "reach")
+        for name in (
+            *("roc", "calibration", "attrition", "love", "cohort", "reach", "encodings", "windows"),
+            *("schematic_visits", "schematic_network", "schematic_windows"),
+        )
         for ending in ("pdf", "svg")
     ),
 }
@@ -108,10 +114,6 @@ def all_figures(study: Study) -> dict[str, Figure]:
             "cohort": draw_cohort(study, cohort_table(study)),
             "reach": draw_reach(study, read_reach(study)),
         }
-
-
-def words(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.findobj(Text) if text.get_text().strip()]
 
 
 def test_every_file_is_written_and_its_bytes_are_the_same_on_every_run(tmp_path: Path) -> None:
@@ -251,33 +253,10 @@ def test_synthetic_records_are_named_in_every_figure_and_table(
 
 @pytest.mark.parametrize("name", ["roc", "calibration", "attrition", "love", "cohort", "reach"])
 def test_no_words_overlap_or_leave_the_figure(figures: dict[str, Figure], name: str) -> None:
-    figure = figures[name]
-    with house_style():
-        figure.savefig(io.BytesIO(), format="png")
-        texts = set(figure.findobj(Text)) - undrawn(figure)
-        shown = [text for text in texts if text.get_text().strip() and text.get_visible()]
-        boxes = [(text.get_text(), text.get_window_extent()) for text in shown]
-    assert len(boxes) > 20
-    page = figure.bbox.padded(1)
-    assert not [
-        text for text, box in boxes if not (page.contains(*box.min) and page.contains(*box.max))
-    ]
-    assert not [
-        (first, second)
-        for (first, a), (second, b) in combinations(boxes, 2)
-        if a.padded(-1).overlaps(b.padded(-1))
-    ]
-
-
-def undrawn(figure: Figure) -> set[Text]:
-    """Tick labels beyond the limits of their axis: they exist, but are not drawn."""
-    hidden = set()
-    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        low, high = sorted(axis.get_view_interval())
-        for tick in axis.get_major_ticks():
-            if not low <= tick.get_loc() <= high:
-                hidden |= {tick.label1, tick.label2}
-    return hidden
+    number, outside, overlapping = misplaced(figures[name])
+    assert number > 20
+    assert not outside
+    assert not overlapping
 
 
 def test_matplotlib_is_left_as_it_was() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from visitseq.figures.labels import mean_of, months_text
+from visitseq.figures.labels import mean_of, months_text, wrapped
 from visitseq.figures.legends import add_legend, legend_height
 from visitseq.figures.model_results import ModelResult
 from visitseq.figures.panels import FEW, why_nothing
@@ -34,6 +34,7 @@ TITLE, PLOT, LEFT = 0.56, 1.9, 0.5
 PUBLISHED = TITLE + PLOT + 0.65
 CHARACTER = 0.06
 IN_HALF_A_ROW = 7  # models
+TITLE_CHARACTERS = 50
 SPREAD = 0.6  # of the room of a model, over which its encodings stand
 
 
@@ -123,7 +124,8 @@ def _lowest(results: list[ModelResult]) -> float:
 def _title(study: Study, results: list[ModelResult]) -> str:
     setting = results[0].setting
     few = min(result.smallest_class for result in results) < study.minimum_cell
-    title = f"{setting.site}\n{setting.task}: {months_text(study.onsets[setting.task])}"
+    windows = months_text(study.onsets[setting.task])
+    title = f"{setting.site}\n{wrapped(f'{setting.task}: {windows}', TITLE_CHARACTERS)}"
     return title + (FEW if few else "")
 
 
