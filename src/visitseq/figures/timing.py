@@ -81,8 +81,9 @@ def draw_training_times(study: Study) -> Figure:
         return empty_figure("no network's training was timed", synthetic=synthetic)
     row = TITLE + PLOT + BELOW
     ours = row * -(-len(panels) // 2)
-    legend = legend_height(len({model for _, model in times}), WIDTH)
-    figure = new_figure(WIDTH, ours + legend + row + 0.4, synthetic=synthetic)
+    width = WIDTH / 2 * min(2, len(panels))
+    legend = legend_height(len({model for _, model in times}), width)
+    figure = new_figure(width, ours + legend + row + 0.4, synthetic=synthetic)
     for place, keys in enumerate(panels):
         down, across = divmod(place, 2)
         left = across * WIDTH / 2 + LEFT
@@ -136,6 +137,15 @@ def _draw_published(figure: Figure, top: float) -> None:
         points = [
             (x, y) for x, y in zip(content["patients"], seconds, strict=True) if y is not None
         ]
-        axes.plot(*np.array(points).T, color=grey, linestyle=dash, marker="o", label=name)
-    _set_axes(axes, f"{HEADING.capitalize()}: {SOURCE}, Fig. 6\nGRU, {content['epochs']} epochs")
+        axes.plot(
+            *np.array(points).T,
+            color=grey,
+            linestyle=dash,
+            marker="o",
+            label=name.partition(",")[0],
+        )
+    _set_axes(
+        axes,
+        f"{HEADING.capitalize()}: {SOURCE}, Fig. 6\nGRU with duration, {content['epochs']} epochs",
+    )
     add_legend(figure, LEFT, top + TITLE + PLOT + BELOW, "", axes=axes)

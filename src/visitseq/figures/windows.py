@@ -53,9 +53,10 @@ def draw_windows(study: Study, results: list[ModelResult]) -> Figure:
     printed = [varies for varies in TABLES if any(p.series.varies == varies for p in panels)]
     row = TITLE + PLOT + BELOW
     names = {name: None for panel in panels for name in panel.models}
-    legend = legend_height(len(names), WIDTH)
+    width = PANEL * min(2, len(panels))
+    legend = legend_height(len(names), width)
     ours, below = row * -(-len(panels) // 2), row + 3 * 0.145
-    figure = new_figure(WIDTH, ours + legend + below, synthetic=synthetic)
+    figure = new_figure(width, ours + legend + below, synthetic=synthetic)
     limits = _limits(panels)
     for place, panel in enumerate(panels):
         down, across = divmod(place, 2)
