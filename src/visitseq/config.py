@@ -146,9 +146,11 @@ def _check_references(config: Config) -> None:
     for name, narrowed in config["run"]["narrow"].items():
         named = {"tasks": [name], **narrowed}
         for section, names in named.items():
-            listed = {key: config[section][key] for key in config["run"][section]}
             for other in names:
-                _require(other, listed, f"run/narrow/{name}", f"run/{section}")
+                _require(other, config[section], f"run/narrow/{name}", section)
+    if config["run"]["models"] and config["run"]["reference"] is not None:
+        listed = {name: config["models"][name] for name in config["run"]["models"]}
+        _require(config["run"]["reference"], listed, "run/reference", "run/models")
     for name, task in config["tasks"].items():
         _require(task["cohort"], config["cohorts"], f"tasks/{name}/cohort", "cohorts")
         found, wanted = config["cohorts"][task["cohort"]]["kind"], _COHORT_KINDS[task["kind"]]

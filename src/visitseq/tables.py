@@ -51,12 +51,15 @@ OBSERVATION_PERIODS = pa.schema(
     [("subject_id", pa.int64()), ("start", pa.date32()), ("end", pa.date32())]
 )
 
-#: MEDS code metadata, sorted by code. ``parent_codes`` holds every ancestor, the nearest first.
+#: MEDS code metadata, sorted by code. ``parent_codes`` holds every ancestor, the nearest first, and
+#: ``parent_levels`` the steps from the code up to each (OMOP's min_levels_of_separation). Both are
+#: null on the row of an ancestor that no event holds, which is there for its description.
 CODES = pa.schema(
     [
         ("code", pa.string()),
         ("description", pa.string()),
         ("parent_codes", pa.list_(pa.string())),
+        ("parent_levels", pa.list_(pa.int32())),
     ]
 )
 

@@ -43,7 +43,7 @@ def write_events(path: Path, events: Iterable[Event]) -> Path:
 
 def write_codes(path: Path, events: Iterable[Event]) -> Path:
     rows = [
-        {"code": code, "description": f"name of {code}", "parent_codes": []}
+        {"code": code, "description": f"name of {code}", "parent_codes": [], "parent_levels": []}
         for code in sorted({code for _, _, code, _, _ in events})
     ]
     pq.write_table(pa.Table.from_pylist(rows, schema=CODES), path)

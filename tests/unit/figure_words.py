@@ -1,4 +1,4 @@
-"""The words of a figure, and what is wrong with where they stand."""
+"""What is written on a figure, and whether any of it overlaps or leaves the page."""
 
 import io
 from itertools import combinations
@@ -9,30 +9,29 @@ from matplotlib.text import Text
 from visitseq.figures.style import house_style
 
 
-def words(figure: Figure) -> list[str]:
+def shown_words(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(Text) if text.get_text().strip()]
 
 
-def misplaced(figure: Figure) -> tuple[int, list[str], list[tuple[str, str]]]:
-    """How many words there are, those that leave the figure, and pairs that overlap."""
+def overlaps(figure: Figure) -> list[tuple[str, ...]]:
+    """Pairs of texts that overlap, and texts that leave the page alone."""
     with house_style():
         figure.savefig(io.BytesIO(), format="png")
-        texts = set(figure.findobj(Text)) - undrawn(figure)
+        texts = set(figure.findobj(Text)) - _undrawn(figure)
         shown = [text for text in texts if text.get_text().strip() and text.get_visible()]
         boxes = [(text.get_text(), text.get_window_extent()) for text in shown]
     page = figure.bbox.padded(1)
-    outside = [
-        text for text, box in boxes if not (page.contains(*box.min) and page.contains(*box.max))
+    outside: list[tuple[str, ...]] = [
+        (text,) for text, box in boxes if not (page.contains(*box.min) and page.contains(*box.max))
     ]
-    overlapping = [
+    return outside + [
         (first, second)
         for (first, a), (second, b) in combinations(boxes, 2)
         if a.padded(-1).overlaps(b.padded(-1))
     ]
-    return len(boxes), outside, overlapping
 
 
-def undrawn(figure: Figure) -> set[Text]:
+def _undrawn(figure: Figure) -> set[Text]:
     """Tick labels beyond the limits of their axis: they exist, but are not drawn."""
     hidden = set()
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):

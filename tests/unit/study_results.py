@@ -108,8 +108,11 @@ def study_of(**changes: Any) -> dict[str, Any]:
         },
         "encodings": ["one_hot"],
         "models": ["logistic", "gru"],
+        "reference": None,
+        "frequency": [],
         "forecasts": [],
         "folds": [0],
+        "parts": PARTS,
         "seed": 0,
         "draws": 200,
         "minimum_cell": 10,
@@ -196,7 +199,12 @@ def cohort_rows(sets: int, generator: np.random.Generator) -> list[Row]:
     return rows
 
 
-def write_persons(rows: Sequence[Row], path: Path, generator: np.random.Generator) -> None:
+def write_persons(
+    rows: Sequence[Row],
+    path: Path,
+    generator: np.random.Generator,
+    races: dict[int, float] | None = None,
+) -> None:
     n = len(rows)
     ages = generator.integers(45, 80, n)
     columns: dict[str, Any] = {name: pa.nulls(n) for name in tables.PERSONS.names}
@@ -206,6 +214,8 @@ def write_persons(rows: Sequence[Row], path: Path, generator: np.random.Generato
         for row, age in zip(rows, ages, strict=True)
     ]
     columns["sex"] = generator.choice([8507, 8532], n)
+    if races is not None:
+        columns["race"] = generator.choice(list(races), n, p=list(races.values()))
     tables.write_parquet(pa.table(columns).cast(tables.PERSONS), path)
 
 

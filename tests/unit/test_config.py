@@ -85,6 +85,11 @@ def test_mappings_merge_and_the_rest_replaces() -> None:
     assert config["models"]["other"]["inverse_penalty"] == 0.001
 
 
+def test_a_reference_needs_no_model_where_none_is_run() -> None:
+    assert filled(run={"models": [], "reference": "gru"})["run"]["reference"] == "gru"
+    assert filled()["run"]["reference"] is None
+
+
 def test_a_site_of_another_source_is_replaced_whole() -> None:
     config = filled(sites={"riverside": {"source": "omop", "path": "/data"}})
     assert "persons" not in config["sites"]["riverside"]
@@ -97,6 +102,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"runs": {}}, "the top level: unknown key runs"),
     ({"run": {"models": ["gru", "lstmm"]}}, "run/models: lstmm is not defined"),
     ({"run": {"sites": ["nowhere"]}}, "run/sites: nowhere is not defined"),
+    (
+        {"run": {"models": ["gru", "rnn"], "reference": "gruu"}},
+        "run/reference: gruu is not defined. Did you mean gru.* under run/models are gru, rnn",
+    ),
     ({"run": {"folds": [7]}}, "run/folds: fold 7 does not exist"),
     ({"run": {"parts": "seven"}}, "run/parts: 'seven' is not of type 'integer'"),
     ({"run": {"transfer": [{"source": "a", "target": "b"}]}}, "run/transfer: nothing can"),

@@ -17,7 +17,11 @@ from visitseq.tables import VISITS, vocabulary_schema
 
 INDEX = datetime(2012, 1, 1)
 TASK = {"observation_months": 12, "prediction_months": 1, "phenotype_codes": "drop"}
-ENCODING = {"sequence": "visit", "domains": ["condition", "drug", "procedure"]}
+ENCODING = {
+    "vocabulary": "codes",
+    "sequence": "visit",
+    "domains": ["condition", "drug", "procedure"],
+}
 PHENOTYPE = Path(__file__).resolve().parents[2] / "workflow/phenotypes/heart_failure.yaml"
 END = INDEX - timedelta(days=31)
 START = END - timedelta(days=366)

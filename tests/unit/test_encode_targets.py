@@ -16,7 +16,11 @@ from visitseq.tables import COHORT, VISIT_TARGETS, vocabulary_schema, write_parq
 
 START, INDEX = datetime(2012, 1, 1), datetime(2012, 6, 1)
 TASK = {"kind": "forecast", "visits_ahead": 1, "labels": ["condition"], "rollup": "none"}
-ENCODING = {"sequence": "visit", "domains": ["condition", "drug", "procedure"]}
+ENCODING = {
+    "vocabulary": "codes",
+    "sequence": "visit",
+    "domains": ["condition", "drug", "procedure"],
+}
 
 
 def on(subject: int, day: float, code: str, visit: int | None = None) -> Event:

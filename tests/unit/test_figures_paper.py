@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from figure_words import misplaced, words
+from figure_words import overlaps
+from figure_words import shown_words as words
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ from visitseq.figures.published import (
     published_encoding,
     published_model,
 )
+from visitseq.figures.replicates import headline_results
 from visitseq.figures.schematic_cells import equations
 from visitseq.figures.schematic_network import draw_schematic_network
 from visitseq.figures.schematic_visits import draw_schematic_visits
@@ -168,7 +170,7 @@ def points(axes: Axes) -> list[Any]:
 def test_points_of_encodings_are_the_means_over_folds(
     figures: dict[str, Figure], results: list[ModelResult]
 ) -> None:
-    axes = figures["fig_encodings"].axes
+    axes = figures["encodings"].axes
     ours = [panel for panel in axes if panel.get_ylabel() == "AUROC"]
     assert len(ours) == 4
     drawn = sorted(float(y) for bars in points(ours[0]) for y in bars.lines[0].get_ydata())
@@ -201,7 +203,7 @@ def test_an_interval_below_a_half_is_drawn_whole(results: list[ModelResult], pap
 def test_curves_of_windows_are_ours_and_the_papers(
     figures: dict[str, Figure], results: list[ModelResult]
 ) -> None:
-    axes = figures["fig_windows"].axes
+    axes = figures["windows"].axes
     assert len(axes) == 2 * 3 + 2
     logistic = next(bars for bars in points(axes[0]) if bars.get_label() == "logistic")
     values = [
@@ -229,7 +231,7 @@ def test_seconds_to_score_stand_beside_the_papers(paper: Study) -> None:
 
 
 def test_seconds_of_training_are_drawn_by_patients(figures: dict[str, Figure]) -> None:
-    axes = figures["fig_timing_training"].axes
+    axes = figures["timing_training"].axes
     # 50 and 100 patients were asked for; the subset of 5 is too small to be shown.
     line = next(line for line in axes[0].lines if line.get_label() == "gru")
     assert np.asarray(line.get_xydata()).tolist() == [[49, 0.5], [99, 1.0]]
@@ -246,11 +248,9 @@ def test_seconds_of_training_are_drawn_by_patients(figures: dict[str, Figure]) -
     ],
 )
 def test_no_words_overlap_or_leave_the_figure(figures: dict[str, Figure], name: str) -> None:
-    figure = figures[f"fig_{name}"]
-    number, outside, overlapping = misplaced(figure)
-    assert number > 15
-    assert not outside
-    assert not overlapping
+    figure = figures[name]
+    assert len(words(figure)) > 15
+    assert overlaps(figure) == []
     assert figure.get_size_inches()[0] <= 7.1
     synthetic = "synthetic records" in words(figure)
     assert synthetic != name.startswith("schematic")
@@ -266,7 +266,7 @@ def test_many_models_and_one_are_readable(
     with house_style():
         drawn = [draw_encodings(study, found), draw_windows(study, found)]
     for figure in drawn:
-        assert misplaced(figure)[1:] == ([], [])
+        assert overlaps(figure) == []
         assert any("few cases or controls" in text for text in words(figure))
 
 
@@ -286,7 +286,7 @@ def test_the_network_is_drawn_as_it_is_configured(changes: dict[str, Any]) -> No
     )
     with house_style():
         figure = draw_schematic_network(study)
-    assert misplaced(figure)[1:] == ([], [])
+    assert overlaps(figure) == []
     said = words(figure)
     directions = 2 if model["bidirectional"] else 1
     assert said.count(model["cell"].upper()) == 3 * model["layers"] * directions
@@ -341,7 +341,7 @@ def test_the_invented_patients_vectors_by_hand(encoding: str) -> None:
     study = unwritten(encodings=[encoding], models=["logistic", "gru"])
     with house_style():
         figure = draw_schematic_visits(study)
-    assert misplaced(figure)[1:] == ([], [])
+    assert overlaps(figure) == []
     said = words(figure)
     assert any(text.startswith("An invented patient") for text in said)
     # Fifteen codes in seven visits, thirteen of them different and in eleven groups; no visit has
@@ -373,7 +373,7 @@ def test_windows_are_to_scale() -> None:
     tasks = {f"o{months}": onset(months, 6) for months in (3, 12)} | {"none": onset(18, 0)}
     with house_style():
         figure = draw_schematic_windows(unwritten(tasks=tasks))
-    assert misplaced(figure)[1:] == ([], [])
+    assert overlaps(figure) == []
     # The arrow's head is a polygon too.
     bars = [patch for patch in figure.axes[0].patches if isinstance(patch, Polygon)][1:]
     widths = np.array([np.ptp(bar.get_xy()[:, 0]) for bar in bars])
@@ -392,3 +392,25 @@ def test_nothing_to_show_is_said(draw: Callable[..., Figure]) -> None:
     assert said[0] in ("no model was run", "no two tasks were run that differ\nin one window alone")
     assert "no network's training was timed" in timed
     assert scoring_table(unwritten(folds=[])).empty
+
+
+def test_the_network_that_is_drawn_is_the_reference() -> None:
+    models = ["logistic", "rnn", "gru"]
+    drawn = {
+        reference: unwritten(models=models, reference=reference).network
+        for reference in (None, "logistic", "gru")
+    }
+    assert drawn == {None: "rnn", "logistic": "rnn", "gru": "gru"}
+
+
+def test_replicates_are_timed_once_and_named_with_their_seeds(tmp_path: Path) -> None:
+    tasks = {"a": onset(3, 6), "b": onset(6, 6)}
+    same = {"gru": ["gru", "gru_2"]}
+    study = written(tmp_path, models=["gru", "gru_2"], replicates=same, tasks=tasks)
+    assert scoring_table(study)["model"].tolist() == ["gru", "gru"]
+    found = headline_results(study, read_results(study))
+    table = windows_table(study, found, "observation")
+    assert (table["model"].tolist(), table["folds"].tolist()) == (["gru (2 seeds)"] * 2, [1, 1])
+    with house_style():
+        assert "gru (2 seeds)" in words(draw_encodings(study, found))
+        assert "gru (2 seeds)" in words(draw_windows(study, found))

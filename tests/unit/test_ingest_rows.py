@@ -80,6 +80,12 @@ def test_a_record_by_hand_becomes_these_events(tmp_path: Path) -> None:
                 "vocabulary_id": "SNOMED",
                 "concept_code": "84114007",
             },
+            {
+                "concept_id": 6,
+                "concept_name": "Heart disease",
+                "vocabulary_id": "SNOMED",
+                "concept_code": "56265001",
+            },
         ],
         "concept_ancestor": [
             {
@@ -147,6 +153,16 @@ def test_a_record_by_hand_becomes_these_events(tmp_path: Path) -> None:
     described = {row["code"]: row for row in known.to_pylist()}
     assert described["condition/316139"]["description"] == "Heart failure"
     assert described["condition/316139"]["parent_codes"] == ["condition/6", "condition/5"]
+    assert described["condition/316139"]["parent_levels"] == [1, 2]
+    # An ancestor that no event holds stands for its name; one without a name does not stand.
+    assert described["condition/6"] == {
+        "code": "condition/6",
+        "description": "Heart disease",
+        "parent_codes": None,
+        "parent_levels": None,
+    }
+    assert "condition/5" not in described
+    assert described["sex/8507"]["parent_codes"] == described["sex/8507"]["parent_levels"] == []
     assert described["care_site/4"]["description"] == "Clinic"
     assert pq.read_schema(out / "observation_periods.parquet").equals(OBSERVATION_PERIODS)
 

@@ -147,6 +147,11 @@ def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
     for name in (
         "fig_roc",
         "fig_calibration",
+        "fig_strata",
+        "fig_subgroups",
+        "table_comparisons",
+        "table_delong",
+        "table_variance",
         "fig_attrition",
         "fig_love",
         "fig_cohort",
@@ -160,7 +165,10 @@ def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
     assert "synthetic" in html
 
 
-@pytest.mark.parametrize("figure", ["roc", "calibration", "attrition", "love", "cohort", "reach"])
+@pytest.mark.parametrize(
+    "figure",
+    ["roc", "calibration", "strata", "subgroups", "attrition", "love", "cohort", "reach"],
+)
 def test_synthetic_records_are_labelled(study: Workflow, figure: str) -> None:
     svg = (study.directory / f"results/7_figures/fig_{figure}.svg").read_text("utf-8")
     assert "synthetic records" in svg

@@ -213,15 +213,20 @@ def reach():
     return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward)
 
 
+def timed_models():
+    """The models whose seconds are taken: of those that differ in their seed alone the first."""
+    return list(replicates(config["models"], RUN["models"]))
+
+
 def scoring_times():
     """The seconds that each model of an onset task takes to score a patient, of the first fold."""
     pattern = f"results/benchmarks/time_scoring/{STUDY}.csv"
-    return grid(pattern, task=run_tasks("onset"), fold=RUN["folds"][:1])
+    return grid(pattern, task=run_tasks("onset"), model=timed_models(), fold=RUN["folds"][:1])
 
 
 def training_times():
     """The seconds of training by the number of patients, where they are asked for."""
-    timed = [name for name in RUN["models"] if name in NETWORKS and RUN["training_sizes"]]
+    timed = [name for name in timed_models() if name in NETWORKS and RUN["training_sizes"]]
     pattern = "results/benchmarks/time_training/{site}/{task}/{encoding}/{model}.csv"
     return grid(pattern, task=run_tasks("onset"), model=timed)
 
@@ -253,11 +258,16 @@ def study():
         "scored": combinations("onset"),
         "forecasts": combinations("forecast"),
         "replicates": replicates(config["models"], RUN["models"]),
+        "reference": RUN["reference"],
+        "frequency": [
+            name for name in RUN["models"] if config["models"][name].get("features") == "frequency"
+        ],
         "forward": [name for name in RUN["models"] if name in FORWARD],
         "model_sections": {name: config["models"][name] for name in RUN["models"]},
         "encoding_sections": {name: config["encodings"][name] for name in RUN["encodings"]},
         "training_sizes": RUN["training_sizes"],
         "folds": RUN["folds"],
+        "parts": RUN["parts"],
         "seed": RUN["seed"],
         "draws": RUN["bootstrap"],
         "minimum_cell": RUN["minimum_cell"],
@@ -274,6 +284,7 @@ TITLES = {
     "schematic_network": "network",
     "schematic_windows": "windows",
     "timing_training": "seconds of training",
+    "strata": "number of visits",
 }
 
 
@@ -297,7 +308,14 @@ def listed(name, category):
     )
 
 
-FIGURE_NAMES = ["roc", "calibration", "attrition", "love", "cohort", "reach"]
+FIGURE_NAMES = [
+    *["roc", "calibration", "strata", "subgroups"],
+    *["attrition", "love", "cohort", "reach"],
+]
+TABLE_NAMES = [
+    *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],
+    *["cohort", "reach"],
+]
 # Drawn only where the study has a forecast.
 FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []
 # The figures and tables of the heart-failure paper, by the report's chapter.
@@ -316,9 +334,7 @@ PAPER_TABLES = {
 }
 FIGURES = [
     "results/7_figures/metrics.parquet",
-    "results/7_figures/table_metrics.csv",
-    "results/7_figures/table_cohort.csv",
-    "results/7_figures/table_reach.csv",
+    *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),
     *expand("results/7_figures/table_{name}.csv", name=PAPER_TABLES),
     *expand(
         "results/7_figures/fig_{name}.{format}",

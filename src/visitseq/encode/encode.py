@@ -7,7 +7,8 @@ changes are its offsets. A dense one-hot matrix is never built.
 
 What is left out is counted in the schema metadata of visits.arrow: ``straddling`` visits, which
 reach past the window's end; ``phenotype_codes`` that a task drops, ``emptied`` visits that held
-nothing else; ``open_ended`` visit ids, which group nothing.
+nothing else; ``open_ended`` visit ids, which group nothing. Beside them stands what ``groups.py``
+counts where the vocabulary is of groups: codes are grouped after the phenotype's are dropped.
 """
 
 import logging
@@ -26,6 +27,7 @@ import pyarrow.parquet as pq
 from visitseq.cohort.phenotype import IS_QUALIFYING, read_phenotype, register_phenotype
 from visitseq.cohort.visits import VisitBlock, visit_blocks
 from visitseq.cohort.windows import window_bounds
+from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import Steps, hash_codes, steps_of, visit_columns, write_batch
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
 from visitseq.tables import VISITS, write_parquet
@@ -54,7 +56,7 @@ def encode_visits(
     task
         Filled section: observation_months, prediction_months, phenotype_codes.
     encoding
-        Filled section: sequence, domains.
+        Filled section: vocabulary, level, sequence, domains.
     phenotype
         The cohort's phenotype file, whose codes the task drops or keeps.
     cohort, events, codes
@@ -81,24 +83,28 @@ def encode_visits(
         if dropped is not None:
             register_phenotype(block.connection, dropped, code_table)
         left_out["open_ended"] += block.open_ended
-        found.append(_keep(_window_codes(block, dropped is not None), left_out))
-    codes_found = pa.concat_tables(found)
+        of_block = _window_codes(block, dropped is not None, encoding["vocabulary"])
+        found.append(_keep(of_block, left_out))
+    columns = columns_of(pa.concat_tables(found), code_table, encoding)
+    codes_found = columns.record
     check_size(len(codes_found))
     names, ids = number_codes(codes_found["code"])
     counts = count_by_part(rows, codes_found["row"].to_numpy(), ids, (parts, len(names)))
     steps = _steps(rows, codes_found, ids, seed if encoding["sequence"] == "code" else None)
     folder.mkdir(parents=True, exist_ok=True)
-    write_parquet(vocabulary_table(names, counts, code_table), folder / "vocabulary.parquet")
-    columns = visit_columns(steps, rows["index_time"].to_numpy())
-    write_batch(rows, columns, VISITS, left_out, folder / "visits.arrow")
+    write_parquet(vocabulary_table(names, counts, columns.names), folder / "vocabulary.parquet")
+    own = visit_columns(steps, rows["index_time"].to_numpy())
+    write_batch(rows, own, VISITS, {**left_out, **columns.counts}, folder / "visits.arrow")
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
     log.info(
         "%d rows, %d steps, %d codes; left out: %s", len(rows), len(steps.day), len(names), reasons
     )
+    columns.log_counts()
 
 
-def _window_codes(block: VisitBlock, drops: bool) -> pa.Table:
+def _window_codes(block: VisitBlock, drops: bool, vocabulary: str) -> pa.Table:
     query = _WINDOW_CODE.replace("{dropped}", IS_QUALIFYING if drops else "FALSE")
+    query = query.replace("{source_codes}", SOURCE_CODES[vocabulary])
     return block.connection.sql(query).to_arrow_table()
 
 
@@ -125,7 +131,7 @@ def _keep(found: pa.Table, left_out: Counter[str]) -> pa.Table:
     kept = inside.filter(pc.invert(inside["dropped"]))
     left_out["phenotype_codes"] += len(inside) - len(kept)
     left_out["emptied"] += _count_visits(inside) - _count_visits(kept)
-    return kept.select(["row", "visit", "day", "code"])
+    return kept.select(["row", "visit", "day", "code", "source_codes"])
 
 
 def _count_visits(found: pa.Table) -> int:

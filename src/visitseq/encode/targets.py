@@ -6,8 +6,11 @@ of the domains that the task names, numbered for themselves in labels.parquet. W
 asked, and from what, is the model's affair: it may look at the visits before the one that it
 predicts and at nothing else of ``visits`` and ``targets``.
 
+The labels are codes, whatever the encoding's vocabulary makes of the visits that are read.
+
 Persons with too few visits to be asked are left out and counted as ``short`` in the schema metadata
-of visits.arrow, beside ``open_ended`` visit ids, which group nothing.
+of visits.arrow, beside ``open_ended`` visit ids, which group nothing, and what ``groups.py``
+counts.
 """
 
 import logging
@@ -23,6 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from visitseq.cohort.visits import visit_blocks
+from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import Steps, steps_of, visit_columns, write_batch
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
 from visitseq.errors import UserError
@@ -51,7 +55,7 @@ def encode_targets(
     task
         Filled section of kind forecast: visits_ahead, labels.
     encoding
-        Filled section: domains.
+        Filled section: vocabulary, level, domains.
     cohort, events, codes
         cohort.parquet; events.parquet and codes.parquet of the site.
     folder
@@ -70,7 +74,7 @@ def encode_targets(
     if reason is not None:
         raise UserError(f"The task and the encoding do not go together: {reason}.")
     rows, code_table = pq.read_table(cohort), pq.read_table(codes)
-    everything, open_ended = _read_records(rows, events, encoding["domains"])
+    everything, open_ended = _read_records(rows, events, encoding)
     kept, record = _with_visits(rows, everything, task["visits_ahead"] + 1)
     if not len(kept):
         raise UserError(
@@ -78,20 +82,25 @@ def encode_targets(
             f"{task['visits_ahead']} visits that are to be forecast. Lower the task's visits_ahead."
         )
     check_size(len(record))
-    names, ids = number_codes(record["code"])
     is_label = _of_domains(record["code"], task["labels"])
     labels, label_ids = number_codes(record["code"].filter(pa.array(is_label)))
-    row = record["row"].to_numpy()
-    tables = {"vocabulary": (names, row, ids), "labels": (labels, row[is_label], label_ids)}
+    label_row, label_offsets = record["row"].to_numpy()[is_label], _label_offsets(record, is_label)
+    columns = columns_of(record, code_table, encoding)
+    names, ids = number_codes(columns.record["code"])
+    row = columns.record["row"].to_numpy()
+    tables = {
+        "vocabulary": (names, row, ids, columns.names),
+        "labels": (labels, label_row, label_ids, code_table),
+    }
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (own, of_row, numbers) in tables.items():
+    for name, (own, of_row, numbers, described) in tables.items():
         counts = count_by_part(kept, of_row, numbers, (parts, len(own)))
-        write_parquet(vocabulary_table(own, counts, code_table), folder / f"{name}.parquet")
-    day = record["day"].cast(pa.int32()).to_numpy()
-    steps = steps_of(row, record["visit"].to_numpy(), day, ids)
+        write_parquet(vocabulary_table(own, counts, described), folder / f"{name}.parquet")
+    steps = _steps(columns.record, ids)
     left_out = {"short": len(rows) - len(kept), "open_ended": open_ended}
-    columns = _columns(kept, steps, is_label, label_ids)
-    write_batch(kept, columns, VISIT_TARGETS, left_out, folder / "visits.arrow")
+    lists = _lists(kept, steps, label_offsets, label_ids)
+    counted = {**left_out, **columns.counts}
+    write_batch(kept, lists, VISIT_TARGETS, counted, folder / "visits.arrow")
     log.info(
         "%d rows, %d visits, %d codes, %d labels; left out: %d short, %d open_ended",
         len(kept),
@@ -100,17 +109,21 @@ def encode_targets(
         len(labels),
         *left_out.values(),
     )
+    columns.log_counts()
 
 
-def _read_records(rows: pa.Table, events: Path, domains: Sequence[str]) -> tuple[pa.Table, int]:
-    """Row, visit, day and code of all codes in the rows' records, and open-ended visit ids."""
+def _read_records(
+    rows: pa.Table, events: Path, encoding: Mapping[str, Any]
+) -> tuple[pa.Table, int]:
+    """Row, visit, day, code and source codes of the rows' records, and open-ended visit ids."""
+    query = _RECORD_CODE.replace("{source_codes}", SOURCE_CODES[encoding["vocabulary"]])
     numbered = rows.select(["subject_id", "index_time"]).add_column(
         0, "row", pa.array(np.arange(len(rows), dtype=np.int32))
     )
     found, open_ended = [], 0
-    for block in visit_blocks(events, domains, rows["subject_id"].to_numpy()):
+    for block in visit_blocks(events, encoding["domains"], rows["subject_id"].to_numpy()):
         block.connection.register("cohort_row", numbered)
-        found.append(block.connection.sql(_RECORD_CODE).to_arrow_table())
+        found.append(block.connection.sql(query).to_arrow_table())
         open_ended += block.open_ended
     return pa.concat_tables(found), open_ended
 
@@ -132,16 +145,29 @@ def _of_domains(codes: pa.ChunkedArray, domains: Sequence[str]) -> npt.NDArray[n
     return of_any
 
 
-def _columns(
+def _steps(record: pa.Table, ids: npt.NDArray[np.int32]) -> Steps:
+    """One step a visit; ``ids`` are those of the record's codes."""
+    row, visit = record["row"].to_numpy(), record["visit"].to_numpy()
+    return steps_of(row, visit, record["day"].cast(pa.int32()).to_numpy(), ids)
+
+
+def _label_offsets(record: pa.Table, is_label: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    """First label of each visit, and the number of labels at the end, shape (visits + 1,)."""
+    before = np.concatenate([[0], np.cumsum(is_label)]).astype(np.int32)
+    numbers = np.arange(len(record), dtype=np.int32)
+    offsets: npt.NDArray[np.int32] = before[_steps(record, numbers).offsets]
+    return offsets
+
+
+def _lists(
     rows: pa.Table,
     steps: Steps,
-    is_label: npt.NDArray[np.bool_],
+    label_offsets: npt.NDArray[np.int32],
     label_ids: npt.NDArray[np.int32],
 ) -> dict[str, pa.Array]:
-    """Columns of visits.arrow beside the cohort's; the labels are cut where the codes are."""
+    """Columns of visits.arrow beside the cohort's."""
     columns = visit_columns(steps, rows["index_time"].to_numpy())
-    before = np.concatenate([[0], np.cumsum(is_label)]).astype(np.int32)
-    targets = pa.ListArray.from_arrays(pa.array(before[steps.offsets]), pa.array(label_ids))
+    targets = pa.ListArray.from_arrays(pa.array(label_offsets), pa.array(label_ids))
     return {
         **columns,
         "days_to_index": pa.nulls(len(rows), columns["days_to_index"].type),

@@ -5,6 +5,9 @@ interval comes from the same draws as the folds' own: draw d of the mean is the 
 draws d. Probabilities of different folds are never pooled: models of different folds need not be
 on the same scale. The interval holds the sampling of the persons who are tested; the training
 parts of two folds overlap, and what that adds is not in it.
+
+A model that was trained with several seeds is averaged in the same way over its seeds: draw d of
+their mean is the mean of the seeds' draws d, which draw the same persons.
 """
 
 from collections.abc import Sequence
@@ -17,8 +20,10 @@ from visitseq.evaluate.estimate import Estimate, undefined, with_interval
 Floats = npt.NDArray[np.float64]
 
 
-def mean_over_folds(estimates: Sequence[Estimate], draws: Sequence[Floats]) -> Estimate:
-    """Mean of one metric over the folds.
+def mean_over_folds(
+    estimates: Sequence[Estimate], draws: Sequence[Floats], of: str = "folds"
+) -> Estimate:
+    """Mean of one metric over the folds, or over the seeds.
 
     Parameters
     ----------
@@ -26,6 +31,8 @@ def mean_over_folds(estimates: Sequence[Estimate], draws: Sequence[Floats]) -> E
         The metric of each fold, at least one.
     draws
         The metric on each of the fold's bootstrap draws, shape (draws,) each; equally many.
+    of
+        What the mean is taken over, in words.
 
     Returns
     -------
@@ -36,7 +43,7 @@ def mean_over_folds(estimates: Sequence[Estimate], draws: Sequence[Floats]) -> E
         return estimates[0]
     missing = [estimate for estimate in estimates if np.isnan(estimate.value)]
     if missing:
-        count = f"undefined in {len(missing)} of {len(estimates)} folds"
+        count = f"undefined in {len(missing)} of {len(estimates)} {of}"
         return undefined(f"{count}: {missing[0].reason}")
     value = float(np.mean([estimate.value for estimate in estimates]))
     without = [estimate for estimate in estimates if np.isnan(estimate.low)]

@@ -98,10 +98,18 @@ def estimate_metrics(
     Scores must be probabilities for all but the rank metrics. An undefined metric is NaN with its
     reason.
     """
+    return estimates_and_draws(rows, draws, seed, fold, metrics)[0]
+
+
+def estimates_and_draws(
+    rows: ScoredRows, draws: int, seed: int, fold: int, metrics: tuple[str, ...] = METRICS
+) -> tuple[dict[str, Estimate], dict[str, Floats]]:
+    """Estimate as ``estimate_metrics`` does, and give the draws of what is defined besides."""
     reason = _missing_class(rows)
     defined = tuple(m for m in metrics if reason is None or (m in _OF_ONE_CLASS and len(rows)))
-    estimates = _estimate_defined(rows, draws, seed, fold, defined)
-    return {m: estimates[m] if m in estimates else undefined(str(reason)) for m in metrics}
+    estimates, drawn = _estimate_defined(rows, draws, seed, fold, defined)
+    filled = {m: estimates[m] if m in estimates else undefined(str(reason)) for m in metrics}
+    return filled, {m: drawn[m] for m in drawn if not math.isnan(filled[m].value)}
 
 
 def metric_draws(
@@ -136,10 +144,10 @@ def metric_values(
 
 def _estimate_defined(
     rows: ScoredRows, draws: int, seed: int, fold: int, metrics: tuple[str, ...]
-) -> dict[str, Estimate]:
+) -> tuple[dict[str, Estimate], dict[str, Floats]]:
     """Estimate metrics for which the rows have the classes that they need."""
     if not metrics:
-        return {}
+        return {}, {}
     values = metric_values(rows, np.ones((1, len(rows))), metrics)
     drawn = metric_draws(rows, draws, seed, fold, metrics)
     estimates = {}
@@ -150,7 +158,7 @@ def _estimate_defined(
             if math.isnan(value)
             else with_interval(value, drawn[metric], len(rows.groups.ids))
         )
-    return estimates
+    return estimates, drawn
 
 
 def _missing_class(rows: ScoredRows) -> str | None:

@@ -31,12 +31,15 @@ class ScoredRows:
         What the bootstrap draws: sets or persons.
     matched
         Whether the row belongs to a matched set, shape (rows,).
+    place
+        Where the row stands in the table that it comes from, shape (rows,).
     """
 
     case: npt.NDArray[np.bool_]
     score: Floats
     groups: Groups
     matched: npt.NDArray[np.bool_]
+    place: npt.NDArray[np.intp]
 
     @classmethod
     def sort(
@@ -48,9 +51,8 @@ class ScoredRows:
     ) -> "ScoredRows":
         """Bring rows into falling order of score; ties keep their order."""
         order = np.argsort(-score, kind="stable")
-        return cls(
-            case[order], score[order], Groups(groups.ids, groups.rows[order]), matched[order]
-        )
+        drawn = Groups(groups.ids, groups.rows[order])
+        return cls(case[order], score[order], drawn, matched[order], order)
 
     @classmethod
     def from_predictions(cls, predictions: pa.Table) -> "ScoredRows":
@@ -65,6 +67,20 @@ class ScoredRows:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.case)
+
+    def take(self, chosen: npt.NDArray[np.bool_]) -> "ScoredRows":
+        """Take some of the rows, with the draws that the whole has.
+
+        Parameters
+        ----------
+        chosen
+            Whether a row is taken, in the order of the table that the rows come from.
+        """
+        kept = chosen[self.place]
+        groups = Groups(self.groups.ids, self.groups.rows[kept])
+        return ScoredRows(
+            self.case[kept], self.score[kept], groups, self.matched[kept], self.place[kept]
+        )
 
     @property
     def tie_ends(self) -> npt.NDArray[np.int64]:

@@ -76,15 +76,17 @@ def binned_risk(
     return np.mean(np.concatenate(predicted), axis=0), band_over_folds(observed, drawn, groups)
 
 
-def joined_bars(folds: list[FoldResult], minimum: int) -> tuple[Floats, Floats]:
+def joined_bars(folds: list[FoldResult], minimum: int, seeds: int = 1) -> tuple[Floats, Floats]:
     """Edges of the bars, and the density of the predictions in each, averaged over the folds.
 
     Parameters
     ----------
     folds
-        Folds with at least ``minimum`` rows together.
+        Folds with at least ``minimum`` rows together, those of one seed after those of the other.
     minimum
-        Smallest number of rows, but 0, in a bar.
+        Smallest number of rows, but 0, in a bar, for each of the seeds.
+    seeds
+        With how many seeds the model was trained; all are tested on the same rows.
 
     Returns
     -------
@@ -92,27 +94,33 @@ def joined_bars(folds: list[FoldResult], minimum: int) -> tuple[Floats, Floats]:
         Shapes (bars + 1,) and (bars,); the highest bar is 1.
     """
     counts = np.stack([np.histogram(fold.rows.score, BARS)[0] for fold in folds])
-    starts = _join(counts.sum(axis=0).tolist(), minimum)
+    starts = _join(counts.reshape(seeds, -1, counts.shape[1]).sum(axis=1), minimum)
     edges = BARS[[*starts, len(BARS) - 1]]
     shares = np.add.reduceat(counts / counts.sum(axis=1, keepdims=True), starts, axis=1)
     density = shares.mean(axis=0) / np.diff(edges)
     return edges, np.asarray(density / density.max())
 
 
-def _join(counts: list[int], minimum: int) -> list[int]:
-    """First place of each bar, joined from the highest on until it holds 0 or enough."""
-    starts, held = [], 0
-    for place in reversed(range(len(counts))):
-        held += counts[place]
-        if may_show(held, minimum):
+def _join(counts: npt.NDArray[np.int64], minimum: int) -> list[int]:
+    """First place of each bar, joined from the highest on until it holds 0 or enough.
+
+    ``counts`` has the shape (seeds, bars); a bar holds enough where it does for every seed.
+    """
+    starts, end = [], counts.shape[1]
+    for place in reversed(range(counts.shape[1])):
+        if _all_may_show(counts[:, place:end], minimum):
             starts.append(place)
-            held = 0
-    if held:
+            end = place
+    if end:
         # What is left at the lower end joins as many of the bars above it as it takes.
-        while starts and not may_show(sum(counts[: starts[-1]]), minimum):
+        while starts and not _all_may_show(counts[:, : starts[-1]], minimum):
             starts.pop()
         starts.append(0)
     return starts[::-1]
+
+
+def _all_may_show(counts: npt.NDArray[np.int64], minimum: int) -> bool:
+    return all(may_show(int(held), minimum) for held in counts.sum(axis=1))
 
 
 def _bin_starts(rows: ScoredRows, bins: int) -> npt.NDArray[np.int64]:
@@ -148,7 +156,7 @@ def _label(result: ModelResult, minimum: int) -> str:
         for metric in ("calibration_slope", "calibration_intercept")
     )
     alone = result.smallest_class >= minimum and bin_number(result.folds, minimum) == 1
-    return f"{result.model}  {slope}; {intercept}" + (ONE_BIN if alone else "")
+    return f"{result.name}  {slope}; {intercept}" + (ONE_BIN if alone else "")
 
 
 def _draw_panel(study: Study, panel: Panel) -> None:
@@ -167,7 +175,7 @@ def _draw_panel(study: Study, panel: Panel) -> None:
 
 def _draw_model(study: Study, axes: Axes, bars: Axes, result: ModelResult, look: Look) -> float:
     """Draw a model's points and bars; return the highest risk that they reach."""
-    edges, heights = joined_bars(result.folds, study.minimum_cell)
+    edges, heights = joined_bars(result.folds, study.minimum_cell, result.seeds)
     seen = np.where(heights > 0, np.maximum(heights, SEEN), np.nan)
     bars.stairs(seen, edges, color=look.colour)
     highest = float(edges[1:][heights > 0].max())

@@ -8,16 +8,13 @@ group that small are suppressed.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from visitseq.cohort.windows import completed_years
 from visitseq.encode.sequences import Sequences, read_sequences
+from visitseq.figures.cohort_rows import CohortRows, read_cohort_rows
 from visitseq.figures.small_cells import HIDDEN, SUPPRESSED, may_show, show_count, show_share
 from visitseq.figures.study import Study
 
@@ -27,17 +24,6 @@ Flags = npt.NDArray[np.bool_]
 FEMALE = 8532  # OMOP concept
 
 COLUMNS = ("records", "site", "cohort", "task", "characteristic", "cases", "controls")
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Cohort rows with what Table 1 says of the persons, a value a row; NaN where unknown."""
-
-    subject_id: npt.NDArray[np.int64]
-    case: Flags
-    age: Floats
-    female: Flags
-    year: Floats
 
 
 def cohort_table(study: Study) -> pd.DataFrame:
@@ -58,7 +44,7 @@ def cohort_table(study: Study) -> pd.DataFrame:
 
 def _characteristics(study: Study, site: str, cohort: str) -> Iterator[tuple[str, str, str, str]]:
     """Task, characteristic, and its text for cases and controls."""
-    rows = _read_rows(study, site, cohort)
+    rows = read_cohort_rows(study, site, cohort)
     pair = [_of_persons(rows, group, study.minimum_cell) for group in (rows.case, ~rows.case)]
     yield from (("", name, pair[0][name], pair[1][name]) for name in pair[0])
     for task in (name for name in study.outcomes if study.outcomes[name] == cohort):
@@ -72,30 +58,10 @@ def _characteristics(study: Study, site: str, cohort: str) -> Iterator[tuple[str
             yield from ((task, name, pair[0][name], pair[1][name]) for name in pair[0])
 
 
-def _read_rows(study: Study, site: str, cohort: str) -> Rows:
-    table = pq.read_table(study.cohort_folder(site, cohort) / "cohort.parquet")
-    persons = pq.read_table(study.persons(site), columns=["subject_id", "birth_date", "sex"])
-    subject = table["subject_id"].to_numpy()
-    place = np.searchsorted(persons["subject_id"].to_numpy(), subject)
-    index = table["index_time"].to_numpy().astype("datetime64[D]")
-    birth = persons["birth_date"].to_numpy().astype("datetime64[D]")[place]
-    return Rows(
-        subject_id=subject,
-        case=table["label"].to_numpy(),
-        age=np.where(np.isnat(birth), np.nan, completed_years(birth, index)),
-        female=_equals(persons["sex"], FEMALE)[place],
-        year=index.astype("datetime64[Y]").astype(np.float64) + 1970,
-    )
-
-
-def _equals(column: pa.ChunkedArray, value: int) -> Flags:
-    return np.asarray(column.fill_null(0).to_numpy() == value)
-
-
-def _of_persons(rows: Rows, group: Flags, minimum: int) -> dict[str, str]:
+def _of_persons(rows: CohortRows, group: Flags, minimum: int) -> dict[str, str]:
     _, first = np.unique(rows.subject_id[group], return_index=True)
     persons, dates = len(first), int(group.sum())
-    female = int(rows.female[group][first].sum())
+    female = int(np.sum(rows.sex[group][first] == FEMALE))
     return {
         "Persons": show_count(persons, minimum),
         "Index dates": show_count(dates, minimum) if may_show(dates - persons, minimum) else HIDDEN,

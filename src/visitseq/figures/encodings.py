@@ -45,12 +45,12 @@ class _Layout:
     Attributes
     ----------
     models
-        Names along each panel.
+        What stands along each panel: the models, with how they are named.
     columns
         Panels in a row.
     """
 
-    models: list[str]
+    models: dict[str, str]
     columns: int
 
     @property
@@ -70,7 +70,7 @@ class _Layout:
 
     @property
     def _longest(self) -> float:
-        return CHARACTER * max(map(len, self.models))
+        return CHARACTER * max(map(len, self.models.values()))
 
 
 def draw_encodings(study: Study, results: list[ModelResult]) -> Figure:
@@ -79,7 +79,8 @@ def draw_encodings(study: Study, results: list[ModelResult]) -> Figure:
     if not results:
         return empty_figure(why_nothing(study), synthetic=synthetic)
     panels = _panels(results)
-    models = [name for name in study.models if any(r.model == name for r in results)]
+    names = {result.model: result.name for result in results}
+    models = {name: names[name] for name in study.models if name in names}
     few = len(models) <= IN_HALF_A_ROW
     layout = _Layout(models, min(len(panels), 2) if few else 1)
     printed = [name for name in ("fig4", "fig5") if _has_windows(study, heart_failure()[name])]
@@ -138,7 +139,7 @@ def _draw_panel(
         step = SPREAD / len(encodings)
         aside = step * (encodings.index(result.setting.encoding) - (len(encodings) - 1) / 2)
         place, (value, low, high) = (
-            layout.models.index(result.model) + aside,
+            list(layout.models).index(result.model) + aside,
             result.means["auroc"][:3],
         )
         axes.errorbar(
@@ -153,7 +154,7 @@ def _draw_panel(
         )
         if np.isnan(value):
             axes.text(place, lowest, " undefined", rotation=90, ha="center", va="bottom", size=6)
-    _set_axes(axes, layout.models, lowest, layout.rotation)
+    _set_axes(axes, list(layout.models.values()), lowest, layout.rotation)
     axes.set(ylabel="AUROC", title=_title(study, results))
 
 

@@ -32,7 +32,7 @@ def metrics_table(results: Sequence[Result]) -> pa.Table:
 
 
 def readable_metrics(study: Study, results: Sequence[Result]) -> pd.DataFrame:
-    """One row a model: each metric's mean over the folds as ``value [low, high]``.
+    """One row a result: each metric's mean over the folds (and seeds) as ``value [low, high]``.
 
     Where the study has a forecast, the recalls over all visits ahead are columns too.
     """
@@ -41,15 +41,22 @@ def readable_metrics(study: Study, results: Sequence[Result]) -> pd.DataFrame:
             "records": study.records(result.setting.site),
             **result.setting._asdict(),
             "model": result.model,
-            "folds": len(result.folds),
+            **_averaged(result),
             **_tested(study, result),
             **{name: interval_text(estimate, _DIGITS) for name, estimate in result.means.items()},
         }
         for result in results
     ]
     recalls = [f"recall_at_{k}" for k in CUTS] if study.forecasts else []
-    columns = ["records", "site", "task", "encoding", "model", "folds", "rows", "cases"]
+    columns = ["records", "site", "task", "encoding", "model", "seeds", "folds", "rows", "cases"]
     return pd.DataFrame(lines, columns=[*columns, *NAMES, *recalls])
+
+
+def _averaged(result: Result) -> dict[str, int]:
+    """Over how many seeds and folds a row's means are."""
+    if isinstance(result, ForecastResult):
+        return {"seeds": 1, "folds": len(result.folds)}
+    return {"seeds": result.seeds, "folds": len(result.tested)}
 
 
 def _tested(study: Study, result: Result) -> dict[str, str]:

@@ -2,13 +2,16 @@
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.folds import mean_over_folds
-from visitseq.evaluate.metrics import METRICS, estimate_metrics, metric_draws
+from visitseq.evaluate.metrics import METRICS, estimates_and_draws, metric_draws
 from visitseq.evaluate.oracle_rows import (
     ORACLE_METRICS,
     ORACLES,
@@ -19,30 +22,69 @@ from visitseq.evaluate.oracle_rows import (
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.figures.study import Setting, Study
 
+Floats = npt.NDArray[np.float64]
+Draws = dict[str, Floats]
+
 
 @dataclass(frozen=True, eq=False)
 class FoldResult:
-    """The scored test part of one fold, and its metrics."""
+    """The scored test part of one fold, and its metrics.
+
+    Attributes
+    ----------
+    deviations
+        Bootstrap standard deviation of each metric that is defined.
+    """
 
     fold: int
     rows: ScoredRows
     metrics: dict[str, Estimate]
+    deviations: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class ModelResult:
-    """All folds of one model in one setting, and the mean of each metric over them."""
+    """All folds of one model in one setting, and the mean of each metric over them.
+
+    Attributes
+    ----------
+    folds
+        The folds in order; of a model that was trained with several seeds, those of one seed after
+        those of the other.
+    drawn
+        Mean over the folds of each metric's bootstrap draws, where all folds have a value, shape
+        (draws,) each.
+    seeds
+        With how many seeds the model was trained.
+    """
 
     setting: Setting
     model: str
     folds: list[FoldResult]
     means: dict[str, Estimate]
+    drawn: Draws
+    seeds: int = 1
+
+    @property
+    def name(self) -> str:
+        """The model, and how many seeds it stands for if several."""
+        return self.model if self.seeds == 1 else f"{self.model} ({self.seeds} seeds)"
+
+    @property
+    def tested(self) -> list[FoldResult]:
+        """Each fold once: all seeds are tested on the same rows."""
+        return self.folds[: len(self.folds) // self.seeds]
 
     @property
     def smallest_class(self) -> int:
         """Cases or controls, whichever are fewer, in the fold that has fewest of them."""
         cases = [(int(fold.rows.case.sum()), len(fold.rows)) for fold in self.folds]
         return min(min(number, rows - number) for number, rows in cases)
+
+    @property
+    def fewest_groups(self) -> int:
+        """Sets or persons of the fold that has fewest."""
+        return min(len(fold.rows.groups.ids) for fold in self.folds)
 
 
 def read_results(study: Study) -> list[ModelResult]:
@@ -66,6 +108,28 @@ def read_ceilings(study: Study) -> list[ModelResult]:
     ]
 
 
+def fold_means(
+    estimates: Sequence[Mapping[str, Estimate]],
+    draws: Sequence[Draws],
+    metrics: Sequence[str],
+    of: str = "folds",
+) -> tuple[dict[str, Estimate], Draws]:
+    """Mean of each metric over the folds (or over what ``of`` says), and of its draws.
+
+    Parameters
+    ----------
+    estimates, draws
+        Of each fold; draws of the metrics that have a value.
+    """
+    means, drawn = {}, {}
+    for metric in metrics:
+        own = [of_fold[metric] for of_fold in draws if metric in of_fold]
+        means[metric] = mean_over_folds([fold[metric] for fold in estimates], own, of)
+        if len(own) == len(estimates):
+            drawn[metric] = np.mean(np.stack(own), axis=0)
+    return means, drawn
+
+
 def _read_oracles(study: Study, setting: Setting) -> list[ModelResult]:
     parts = {fold: read_part(study.oracle(setting), fold) for fold in study.folds}
     ceilings = []
@@ -74,43 +138,38 @@ def _read_oracles(study: Study, setting: Setting) -> list[ModelResult]:
             folds = [
                 _oracle_fold(study, scored_rows(part, name), fold) for fold, part in parts.items()
             ]
-            ceilings.append(ModelResult(setting, name, folds, _means(study, folds, ORACLE_METRICS)))
+            ceilings.append(_result(setting, name, folds, ORACLE_METRICS))
     return ceilings
 
 
-def _oracle_fold(study: Study, rows: ScoredRows, fold: int) -> FoldResult:
-    return FoldResult(
-        fold, rows, estimate_metrics(rows, study.draws, study.seed, fold, ORACLE_METRICS)
-    )
+def _oracle_fold(study: Study, rows: ScoredRows, fold: int) -> tuple[FoldResult, Draws]:
+    settings = (study.draws, study.seed, fold)
+    metrics, drawn = estimates_and_draws(rows, *settings, ORACLE_METRICS)
+    return FoldResult(fold, rows, metrics), drawn
 
 
 def _read_model(study: Study, setting: Setting, model: str) -> ModelResult:
     folds = [_read_fold(study, setting, model, fold) for fold in study.folds]
-    return ModelResult(setting, model, folds, _means(study, folds))
+    return _result(setting, model, folds, METRICS)
 
 
-def _read_fold(study: Study, setting: Setting, model: str, fold: int) -> FoldResult:
+def _result(
+    setting: Setting,
+    model: str,
+    folds: list[tuple[FoldResult, Draws]],
+    metrics: tuple[str, ...],
+) -> ModelResult:
+    results, draws = [fold for fold, _ in folds], [drawn for _, drawn in folds]
+    means = fold_means([fold.metrics for fold in results], draws, metrics)
+    return ModelResult(setting, model, results, *means)
+
+
+def _read_fold(study: Study, setting: Setting, model: str, fold: int) -> tuple[FoldResult, Draws]:
     folder = study.evaluation_folder(setting, model, fold)
     content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return FoldResult(
-        fold=fold,
-        rows=ScoredRows.from_predictions(pq.read_table(folder / "predictions.parquet")),
-        metrics={metric: Estimate.from_json(content[metric]) for metric in METRICS},
-    )
-
-
-def _means(
-    study: Study, folds: list[FoldResult], metrics: tuple[str, ...] = METRICS
-) -> dict[str, Estimate]:
-    """Mean of each metric over the folds; draws are needed only where all folds have a value."""
-    if len(folds) == 1:
-        return folds[0].metrics
-    defined = tuple(m for m in metrics if not any(math.isnan(f.metrics[m].value) for f in folds))
-    drawn = [metric_draws(f.rows, study.draws, study.seed, f.fold, defined) for f in folds]
-    return {
-        metric: mean_over_folds(
-            [fold.metrics[metric] for fold in folds],
-            [of_fold[metric] for of_fold in drawn if metric in defined],
-        )
-        for metric in metrics
-    }
+    rows = ScoredRows.from_predictions(pq.read_table(folder / "predictions.parquet"))
+    metrics = {metric: Estimate.from_json(content[metric]) for metric in METRICS}
+    defined = tuple(name for name, estimate in metrics.items() if not math.isnan(estimate.value))
+    drawn = metric_draws(rows, study.draws, study.seed, fold, defined)
+    deviations = {name: float(np.std(values, ddof=1)) for name, values in drawn.items()}
+    return FoldResult(fold, rows, metrics, deviations), drawn

@@ -120,7 +120,7 @@ def setting_title(setting: Setting) -> str:
 
 def panel_title(study: Study, result: ModelResult) -> str:
     """Title of a panel whose rows are counted: beneath, how many they are."""
-    folds = len(result.folds)
+    folds = len(result.tested)
     rows = rows_tested(study, result).words + (f" in {folds} folds" if folds > 1 else "")
     return f"{setting_title(result.setting)}\n{rows}"
 

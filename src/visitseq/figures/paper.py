@@ -22,23 +22,23 @@ from visitseq.figures.windows_table import windows_table
 
 
 def paper_tables(study: Study, results: list[ModelResult]) -> dict[str, pd.DataFrame]:
-    """Make the paper's tables, by the names of their files."""
+    """Make the paper's tables, by their names."""
     return {
-        "table_observation": windows_table(study, results, "observation"),
-        "table_prediction": windows_table(study, results, "prediction"),
-        "table_timing_scoring": scoring_table(study),
+        "observation": windows_table(study, results, "observation"),
+        "prediction": windows_table(study, results, "prediction"),
+        "timing_scoring": scoring_table(study),
     }
 
 
 def paper_figures(study: Study, results: list[ModelResult]) -> dict[str, Figure]:
-    """Make the paper's figures, by the names of their files."""
+    """Make the paper's figures, by their names."""
     figures = {
-        "fig_schematic_visits": draw_schematic_visits(study),
-        "fig_schematic_network": draw_schematic_network(study),
-        "fig_schematic_windows": draw_schematic_windows(study),
-        "fig_encodings": draw_encodings(study, results),
-        "fig_windows": draw_windows(study, results),
+        "schematic_visits": draw_schematic_visits(study),
+        "schematic_network": draw_schematic_network(study),
+        "schematic_windows": draw_schematic_windows(study),
+        "encodings": draw_encodings(study, results),
+        "windows": draw_windows(study, results),
     }
     if study.training_sizes:
-        figures["fig_timing_training"] = draw_training_times(study)
+        figures["timing_training"] = draw_training_times(study)
     return figures

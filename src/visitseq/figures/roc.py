@@ -63,7 +63,7 @@ def _sensitivities(rows: ScoredRows, weights: Floats) -> Floats:
 
 
 def _label(result: ModelResult) -> str:
-    name = "ceiling (oracle)" if result.model == CEILING else result.model
+    name = "ceiling (oracle)" if result.model == CEILING else result.name
     return f"{name}  {interval_text(result.means['auroc'], digits=3)}"
 
 

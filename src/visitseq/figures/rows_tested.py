@@ -34,8 +34,8 @@ class RowsTested(NamedTuple):
 
 def rows_tested(study: Study, result: ModelResult) -> RowsTested:
     """Count the rows that a result was tested on."""
-    cases = sum(int(fold.rows.case.sum()) for fold in result.folds)
-    controls = sum(len(fold.rows) for fold in result.folds) - cases
+    cases = sum(int(fold.rows.case.sum()) for fold in result.tested)
+    controls = sum(len(fold.rows) for fold in result.tested) - cases
     folder = study.cohort_folder(result.setting.site, study.outcomes[result.setting.task])
     label = pq.read_table(folder / "cohort.parquet", columns=["label"])["label"]
     all_cases = pc.sum(label).as_py() or 0

@@ -1,7 +1,8 @@
-"""The paper's Fig. 2 from the study's own first recurrent network: its layers, and its cell.
+"""The paper's Fig. 2 from a recurrent network of the study: its layers, and its cell.
 
-Above the network unrolled over the steps of a sequence, from the one-hot vectors at the bottom to
-the score; below the inside of its cell. A dashed arrow is a way on which dropout acts in training.
+It is the model that others are compared with, or the first recurrent one. Above stands the network
+unrolled over the steps of a sequence, from the one-hot vectors at the bottom to the score; below the
+inside of its cell. A dashed arrow is a way on which dropout acts in training.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ MARGIN_BELOW = 0.3
 
 def draw_schematic_network(study: Study) -> Figure:
     """Draw the network and its cell."""
-    name = study.reference
+    name = study.network
     if name is None:
         return empty_figure("no recurrent network was run", synthetic=False)
     model = study.model_sections[name]

@@ -2,7 +2,7 @@
 
 Above the visits on their way to the index date, which is not to scale; below a column for each step
 of the sequence, a visit or a code as the study's first encoding has it, and a row for each code or
-group. Where the study's first recurrent network is told the time, its row follows.
+group. Where the network that is drawn in schematic_network.py is told the time, its row follows.
 """
 
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ def draw_schematic_visits(study: Study) -> Figure:
         missing = "encoding" if study.onsets else "task with an outcome"
         return empty_figure(f"no {missing} was run", synthetic=False)
     name, task = next(iter(study.onsets.items()))
-    encoding, network = study.encoding_sections[study.encodings[0]], study.reference
+    encoding, network = study.encoding_sections[study.encodings[0]], study.network
     timed = network is not None and study.model_sections[network]["duration"]
     patient = _patient(task, encoding)
     remark = wrapped(_remark(encoding, timed=timed), REMARK_CHARACTERS)

@@ -3,7 +3,8 @@
 A number may be shown if it is 0 or at least the study's minimum. In the flow of an attrition, the
 numbers that are left and those that go out determine one another, so steps are joined until every
 number that is shown may be; where that cannot be had, one number of a subtraction is hidden, so
-that the small one cannot be computed from the others.
+that the small one cannot be computed from the others. Of a division of persons into levels, so many
+are hidden together that their sum may be shown.
 """
 
 from collections.abc import Sequence
@@ -39,6 +40,32 @@ def show_share(number: int, total: int, minimum: int) -> str:
     if not may_show(number, minimum):
         return show_count(number, minimum)
     return f"{number:,} ({100 * number / total:.1f}%)" if total else "0"
+
+
+def hidden_levels(cells: Sequence[Sequence[int]], minimum: int) -> list[bool]:
+    """Which levels of a division of persons (women and men, say) are not shown.
+
+    A level with a small cell is hidden. Others are hidden with it, those with fewest persons first,
+    until the hidden levels' sum of each cell, which is the total less what is shown, may be shown.
+
+    Parameters
+    ----------
+    cells
+        Numbers of persons of each level that are shown or could be computed, the same for all
+        levels (cases and controls, say), shape (levels, cells).
+    minimum
+        Smallest number, but 0, that may show.
+    """
+    hidden = [not all(may_show(number, minimum) for number in level) for level in cells]
+    while any(hidden) and not _sums_may_show(cells, hidden, minimum) and not all(hidden):
+        shown = [place for place, is_hidden in enumerate(hidden) if not is_hidden]
+        hidden[min(shown, key=lambda place: sum(cells[place]))] = True
+    return hidden
+
+
+def _sums_may_show(cells: Sequence[Sequence[int]], hidden: Sequence[bool], minimum: int) -> bool:
+    levels = [level for level, is_hidden in zip(cells, hidden, strict=True) if is_hidden]
+    return all(may_show(sum(column), minimum) for column in zip(*levels, strict=True))
 
 
 def flow_steps(criteria: Sequence[str], left: Sequence[int], minimum: int) -> list[FlowStep]:

@@ -46,6 +46,10 @@ class Study:
         Cohort and number of visits ahead of each task that forecasts visits.
     forecast_models
         Each such task, encoding and model that go together.
+    reference
+        The model that the others are compared with; None compares nothing.
+    frequency
+        The models that know nothing but the number of visits.
     forward
         The models that are recurrent and read forwards alone: how far back they see is measured.
     model_sections, encoding_sections
@@ -66,11 +70,14 @@ class Study:
     forecast_models: tuple[tuple[str, str, str], ...]
     encodings: tuple[str, ...]
     models: tuple[str, ...]
+    reference: str | None
+    frequency: frozenset[str]
     forward: tuple[str, ...]
     model_sections: dict[str, Section]
     encoding_sections: dict[str, Section]
     training_sizes: tuple[int, ...]
     folds: tuple[int, ...]
+    parts: int
     seed: int
     draws: int
     minimum_cell: int
@@ -94,11 +101,14 @@ class Study:
             forecast_models=tuple((t, e, m) for t, e, m in study["forecasts"]),
             encodings=tuple(study["encodings"]),
             models=tuple(study["models"]),
+            reference=study["reference"],
+            frequency=frozenset(study["frequency"]),
             forward=tuple(study["forward"]),
             model_sections=dict(study["model_sections"]),
             encoding_sections=dict(study["encoding_sections"]),
             training_sizes=tuple(study["training_sizes"]),
             folds=tuple(study["folds"]),
+            parts=study["parts"],
             seed=study["seed"],
             draws=study["draws"],
             minimum_cell=study["minimum_cell"],
@@ -119,11 +129,20 @@ class Study:
         """The models that are scored in a setting, in the study's order."""
         return [m for t, e, m in self.scored if (t, e) == (setting.task, setting.encoding)]
 
+    def first_of(self, model: str) -> str:
+        """Give the name that a model and its replicates are shown by."""
+        return next((first for first, same in self.replicates.items() if model in same), model)
+
     @property
-    def reference(self) -> str | None:
-        """The first of the models that is a recurrent network, if one is."""
+    def network(self) -> str | None:
+        """The recurrent network that is drawn: the reference, or the first if that is none."""
         kinds = {name: section["kind"] for name, section in self.model_sections.items()}
-        return next((name for name in self.models if kinds[name] == "recurrent"), None)
+        names = [name for name in (self.reference, *self.models) if name is not None]
+        return next((name for name in names if kinds[name] == "recurrent"), None)
+
+    def timed(self, setting: Setting) -> list[str]:
+        """The models of a setting whose seconds are taken: of replicates the first."""
+        return [model for model in self.models_of(setting) if model in self.replicates]
 
     @property
     def matched_cohorts(self) -> list[tuple[str, str]]:

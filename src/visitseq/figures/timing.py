@@ -45,7 +45,7 @@ def scoring_table(study: Study) -> pd.DataFrame:
             HEADING: _published_seconds(study, model),
         }
         for setting in study.settings
-        for model in study.models_of(setting)
+        for model in study.timed(setting)
         if study.folds
     ]
     columns = ["records", "site", "task", "encoding", "model", *WAYS.values(), HEADING]
@@ -73,7 +73,7 @@ def draw_training_times(study: Study) -> Figure:
     times = {
         (setting, model): _read_training_times(study, setting, model)
         for setting in study.settings
-        for model in study.models_of(setting)
+        for model in study.timed(setting)
         if study.training_times(setting, model).is_file()
     }
     panels = [list(keys) for _, keys in groupby(times, key=lambda key: key[0])]

@@ -105,7 +105,7 @@ def _draw_panel(study: Study, axes: Axes, panel: _Panel, limits: tuple[float, fl
             linestyle=look.dash,
             marker=look.marker,
             elinewidth=0.6,
-            label=model,
+            label=next(iter(by_months.values())).name,
         )
     few = study.minimum_cell > min(
         result.smallest_class for models in panel.models.values() for result in models.values()

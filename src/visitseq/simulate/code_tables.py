@@ -1,4 +1,4 @@
-"""The tables in ``visitseq/data`` that the simulator reads."""
+"""The tables in ``visitseq/data``."""
 
 import csv
 from functools import cache

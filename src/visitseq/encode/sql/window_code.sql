@@ -2,7 +2,8 @@
 --
 -- Reads   visit_event  (subject_id, visit, start, end, time, code, source_code)
 --         cohort_row   (row, subject_id, window_start, window_end)
--- Gives   row, visit, day (the visit's first), code, dropped (a code of the phenotype), straddles
+-- Gives   row, visit, day (the visit's first), code, source_codes (a list of those of the code's
+--         events, or null), dropped (a code of the phenotype), straddles
 --
 -- A visit is in the window if it starts at or after window_start and has ended before window_end.
 SELECT
@@ -10,6 +11,7 @@ SELECT
     visit_event.visit,
     CAST(visit_event.start AS DATE) AS day,
     visit_event.code,
+    {source_codes} AS source_codes,
     bool_or({dropped}) AS dropped,
     visit_event."end" >= cohort_row.window_end AS straddles
 FROM visit_event
