@@ -1,8 +1,8 @@
 """The paper's Fig. 2 from a recurrent network of the study: its layers, and its cell.
 
-It is the model that others are compared with, or the first recurrent one. Above stands the network
-unrolled over the steps of a sequence, from the one-hot vectors at the bottom to the score; below the
-inside of its cell. A dashed arrow is a way on which dropout acts in training.
+It is the model that others are compared with, or the first recurrent one. Above it is unrolled over
+the steps of a sequence, from the one-hot vectors at the bottom to the score; below is the inside of
+its cell. A dashed arrow is a way on which dropout acts in training.
 """
 
 from collections.abc import Mapping
