@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import jsonschema
 import yaml
 
 from visitseq.errors import UserError
+from visitseq.grid import unexplained
 
 Config = dict[str, Any]
 
@@ -69,6 +71,7 @@ def fill_config(config: Mapping[str, Any], schema: Path) -> Config:
     _check_references(filled)
     _check_values(filled)
     _check_cells(filled)
+    _check_heads(filled)
     _check_dial(filled, rules["$defs"]["site_simulated"]["properties"]["order_effect"]["default"])
     return filled
 
@@ -148,6 +151,8 @@ def _check_references(config: Config) -> None:
         for section, names in named.items():
             for other in names:
                 _require(other, config[section], f"run/narrow/{name}", section)
+    for name in config["run"]["explain"]:
+        _require(name, config["models"], "run/explain", "models")
     if config["run"]["models"] and config["run"]["reference"] is not None:
         listed = {name: config["models"][name] for name in config["run"]["models"]}
         _require(config["run"]["reference"], listed, "run/reference", "run/models")
@@ -178,6 +183,12 @@ def _check_values(config: Config) -> None:
                 f"Configuration, run/folds: fold {fold} does not exist; with run/parts {parts} "
                 f"folds go from 0 to {parts - 1}."
             )
+    for name in config["run"]["explain"]:
+        reason = unexplained(config["models"][name])
+        if reason is not None:
+            raise UserError(
+                f"Configuration, run/explain: {name} cannot be explained: {reason}. Leave it out."
+            )
     for name, site in config["sites"].items():
         latest = site.get("latest_date")
         if latest is not None and not _is_date(latest):
@@ -202,6 +213,20 @@ def _check_cells(config: Config) -> None:
                 raise UserError(
                     f"Configuration, models/{name}/{key}: {model[key]} is for the cell {cell}, and "
                     f"the model's is {model['cell']}. Leave it out, or write {default}."
+                )
+
+
+def _check_heads(config: Config) -> None:
+    """Raise where the heads of a transformer do not divide its width, searched values included."""
+    for name, model in config["models"].items():
+        if model["kind"] != "transformer":
+            continue
+        tried = [model["search"].get(key, [model[key]]) for key in ("hidden", "heads")]
+        for hidden, heads in product(*tried):
+            if hidden % heads:
+                raise UserError(
+                    f"Configuration, models/{name}/hidden: {hidden} is no multiple of heads, "
+                    f"{heads}, which share it out equally."
                 )
 
 

@@ -31,6 +31,22 @@ def refusal(
     return None
 
 
+#: Why a kind of model is not explained; the other kinds are.
+_UNEXPLAINED = {
+    "svm": "its score is no sum over the codes unless its kernel is linear; take kind logistic",
+    "mlp": "scikit-learn keeps no gradients of it; take a network",
+    "knn": "its score counts neighbours, and no code has a share of that",
+    "trees": "a tree asks for codes together, and shares of single codes depend on the order in "
+    "which they are asked for",
+}
+
+
+def unexplained(model: Section) -> str | None:
+    """Why a model's scores cannot be divided among codes, in words; None if they can."""
+    reason = _UNEXPLAINED.get(model["kind"])
+    return None if reason is None else f"it is of kind {model['kind']}, and {reason}"
+
+
 def asked(run: Section, task: str, **names: str) -> bool:
     """Whether ``run.narrow`` leaves a task the encoding or model named, as encoding=…, model=…."""
     narrowed = run["narrow"].get(task, {})

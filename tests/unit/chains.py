@@ -23,6 +23,8 @@ SEQ2SEQ = {
     "loss": "multinomial",
     "visits_ahead": 2,
     "pretraining_epochs": 3,
+    "seed": 0,
+    "search": {},
     "optimiser": "adam",
     "learning_rate": 0.01,
     "schedule": "constant",

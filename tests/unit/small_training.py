@@ -32,6 +32,9 @@ GRU = {
     "layers": 1,
     "dropout": 0.2,
     "duration": True,
+    "visits": "in_order",
+    "seed": 0,
+    "search": {},
     "optimiser": "adam",
     "learning_rate": 0.01,
     "schedule": "constant",
@@ -42,6 +45,17 @@ GRU = {
     "epochs": 5,
     "patience": 5,
 }
+#: What the other networks have in common with the GRU.
+SHARED = {
+    key: GRU[key]
+    for key in (
+        *("embedding", "hidden", "dropout", "duration", "visits", "seed", "search", "optimiser"),
+        *("learning_rate", "schedule", "gradient_norm", "class_weights", "l2", "batch", "epochs"),
+        "patience",
+    )
+}
+RETAIN = {"kind": "retain", **SHARED}
+TRANSFORMER = {"kind": "transformer", "heads": 2, "layers": 2, "longest": 256, **SHARED}
 LOGISTIC = {"kind": "logistic", "inverse_penalty": 0.1}
 
 

@@ -114,7 +114,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"models": {"new": {"kind": "forest"}}}, "models/new/kind: 'forest' is not one of"),
     (
         {"models": {"new": {"kind": "recurent"}}},
-        "not one of .* recurrent, seq2seq. Did you mean recurrent?",
+        "not one of .* recurrent, .*seq2seq. Did you mean recurrent?",
     ),
     (
         {"sites": {"lakeview": {"preset": "primary"}}},
@@ -195,3 +195,9 @@ def test_a_section_of_the_wrong_kind() -> None:
 def test_any_list_of_the_grid_may_be_empty() -> None:
     config = filled(run={"sites": [], "tasks": [], "encodings": [], "models": [], "folds": []})
     assert config["run"]["models"] == []
+
+
+def test_an_explained_model_has_to_be_defined() -> None:
+    with pytest.raises(UserError, match=r"run/explain: grue is not defined\. Did you mean gru\?"):
+        filled(run={"explain": ["grue"]})
+    assert filled(run={"explain": ["lstm"], "models": []})["run"]["explain"] == ["lstm"]

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from event_tables import Event, event, write_codes, write_events
+from event_tables import Event, event, write_ancestors, write_codes, write_events
 
 from visitseq.encode.histories import read_histories
 from visitseq.encode.targets import encode_targets
@@ -63,6 +63,7 @@ def encode(
         cohort=folder / "cohort.parquet",
         events=write_events(folder / "events.parquet", events),
         codes=write_codes(folder / "codes.parquet", events),
+        ancestors=write_ancestors(folder / "ancestors.parquet"),
         folder=folder / "out",
         parts=3,
     )

@@ -143,7 +143,7 @@ def test_models_are_compared_with_the_reference(study: Study, results: list[Mode
     expected = [value, *np.quantile(drawn, [0.025, 0.975])]
     assert numbers(line["difference"]) == pytest.approx(expected, abs=6e-5)
     assert float(line["p"]) == pytest.approx(two_sided_p(drawn), abs=6e-5)
-    for _, family in table.groupby(["site", "metric"]):
+    for _, family in table.groupby(["site", "task", "metric"]):
         assert family["family"].tolist() == [3, 3, 3]
         p_values = family["p"].astype(float).to_numpy()
         assert family["p_holm"].astype(float).to_numpy() == pytest.approx(holm(p_values), abs=2e-4)

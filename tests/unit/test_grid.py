@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from visitseq.grid import asked, left_out, refusal, replicates
+from visitseq.grid import asked, left_out, refusal, replicates, unexplained
 
 ONSET = {"kind": "onset"}
 FORECAST = {"kind": "forecast", "labels": ["condition", "drug"]}
@@ -19,6 +19,8 @@ CONDITIONS = {**BY_VISIT, "domains": ["condition"]}
         (FORECAST, BY_VISIT, "seq2seq", None),
         (FORECAST, BY_VISIT, "logistic", "a model of kind logistic gives each person one score"),
         (FORECAST, BY_VISIT, "recurrent", "a model of kind recurrent gives each person one score"),
+        (FORECAST, BY_VISIT, "retain", "a model of kind retain gives each person one score"),
+        (FORECAST, BY_VISIT, "transformer", "a model of kind transformer gives each person one"),
         (FORECAST, BY_CODE, "seq2seq", "with sequence code a step is a code"),
         (FORECAST, CONDITIONS, "seq2seq", "the labels' domain drug is not among the encoding's"),
     ],
@@ -72,3 +74,9 @@ def test_models_that_differ_in_their_seed_alone_are_replicates() -> None:
     }
     found = replicates(models, ["wide", "gru_again", "gru", "logistic"])
     assert found == {"wide": ["wide"], "gru_again": ["gru_again", "gru"], "logistic": ["logistic"]}
+
+
+def test_what_cannot_be_explained_has_a_reason() -> None:
+    explained = ("recurrent", "transformer", "retain", "seq2seq", "logistic")
+    assert [unexplained({"kind": kind}) for kind in explained] == [None] * len(explained)
+    assert "no code has a share" in str(unexplained({"kind": "knn"}))

@@ -23,6 +23,8 @@ from small_training import (
     GRU,
     LOGISTIC,
     PARTS,
+    RETAIN,
+    TRANSFORMER,
     card_of,
     cohort,
     inputs,
@@ -69,7 +71,31 @@ def test_gru_learns_the_order_and_counts_cannot(tmp_path: Path) -> None:
     assert auroc(train(rows, tmp_path / "logistic", LOGISTIC)) < 0.7
 
 
-@pytest.mark.parametrize("kind", [GRU, LOGISTIC], ids=["gru", "logistic"])
+@pytest.mark.parametrize(
+    ("kind", "rate"), [(RETAIN, 0.02), (TRANSFORMER, 0.005)], ids=["retain", "transformer"]
+)
+def test_the_other_networks_learn_the_order_too(
+    tmp_path: Path, kind: dict[str, Any], rate: float
+) -> None:
+    model = {**kind, "hidden": 16, "learning_rate": rate, "epochs": 15, "dropout": 0.0}
+    assert auroc(train(order_only(), tmp_path, model)) > 0.95
+
+
+def test_nothing_is_learnt_where_the_order_is_taken_away(tmp_path: Path) -> None:
+    model = {**GRU, "hidden": 16, "learning_rate": 0.02, "visits": "shuffled"}
+    assert auroc(train(order_only(), tmp_path, model)) < 0.7
+
+
+NETWORKS = {
+    "gru": GRU,
+    "gru_shuffled": {**GRU, "visits": "shuffled"},
+    "retain": RETAIN,
+    "transformer": {**TRANSFORMER, "longest": 3},
+}
+KINDS = pytest.mark.parametrize("kind", [*NETWORKS.values(), LOGISTIC], ids=[*NETWORKS, "logistic"])
+
+
+@KINDS
 def test_a_reloaded_model_has_the_losses_that_were_written(
     tmp_path: Path, kind: dict[str, Any]
 ) -> None:
@@ -238,7 +264,7 @@ def test_a_fresh_process_writes_the_same_network_and_imports_no_sklearn(tmp_path
     assert_same_files(here, tmp_path / "fresh", names)
 
 
-@pytest.mark.parametrize("kind", [GRU, LOGISTIC], ids=["gru", "logistic"])
+@KINDS
 def test_scores_depend_neither_on_the_order_nor_on_the_company(
     tmp_path: Path, kind: dict[str, Any]
 ) -> None:

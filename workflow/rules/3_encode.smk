@@ -10,6 +10,7 @@ rule encode_visits:
         phenotype=lambda wildcards: PHENOTYPE_FILES[cohort_of(wildcards)],
         events="results/1_ingest/{site}/events.parquet",
         codes="results/1_ingest/{site}/codes.parquet",
+        ancestors="results/1_ingest/{site}/ancestors.parquet",
     output:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
@@ -37,6 +38,7 @@ rule encode_targets:
         cohort=lambda wildcards: f"results/2_cohort/{wildcards.site}/{cohort_of(wildcards)}/cohort.parquet",
         events="results/1_ingest/{site}/events.parquet",
         codes="results/1_ingest/{site}/codes.parquet",
+        ancestors="results/1_ingest/{site}/ancestors.parquet",
     output:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",

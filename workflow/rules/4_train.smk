@@ -1,6 +1,6 @@
 # Visit sequences in, a trained model a fold out.
 #
-#   train_model        recurrent networks -> model.safetensors
+#   train_model        networks: recurrent, RETAIN, transformer -> model.safetensors
 #   train_baseline     scikit-learn models -> model.skops
 #   train_pretrained   recurrent networks that start from a pre-trained encoder
 #   train_forecast     encoder-decoders, on whole records

@@ -16,6 +16,9 @@ rule draw_figures:
         reach(),
         scoring_times(),
         training_times(),
+        grid("results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet"),
+        explanations(),
+        giveaways(),
     output:
         shown("roc", "Prediction"),
         shown("calibration", "Prediction"),
@@ -25,6 +28,7 @@ rule draw_figures:
         shown("love", "Cohort"),
         shown("cohort", "Cohort"),
         shown("reach", "Networks"),
+        shown("importance", "Explanation"),
         [shown(name, "Prediction") for name in FORECAST_FIGURES],
         [shown(name, chapter) for name, chapter in PAPER_FIGURES.items()],
         listed("metrics", "Prediction"),
@@ -35,6 +39,9 @@ rule draw_figures:
         listed("subgroups", "Prediction"),
         listed("cohort", "Cohort"),
         listed("reach", "Networks"),
+        listed("importance", "Explanation"),
+        listed("errors", "Explanation"),
+        listed("giveaways", "Explanation"),
         [listed(name, chapter) for name, chapter in PAPER_TABLES.items()],
         expand(
             "results/7_figures/fig_{name}.pdf",

@@ -17,7 +17,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("
 from visitseq.config import fill_config, merge_config
 from visitseq.errors import UserError
 from visitseq.fingerprint import code_digest
-from visitseq.grid import asked, left_out, refusal, replicates
+from visitseq.grid import asked, left_out, refusal, replicates, unexplained
 from visitseq.ingest.files import list_inputs
 
 
@@ -72,12 +72,17 @@ def of_kind(section, *kinds):
 
 
 BASELINES = of_kind("models", "logistic")
-NETWORKS = of_kind("models", "recurrent")
+NETWORKS = of_kind("models", "recurrent", "retain", "transformer")
 SEQ2SEQ = of_kind("models", "seq2seq")
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
-# How far back a network sees can be said of those that read forwards alone.
-FORWARD = [name for name in NETWORKS if not config["models"][name]["bidirectional"]]
+# How far back a network sees can be said of those that read all visits forwards.
+FORWARD = [
+    name
+    for name in of_kind("models", "recurrent")
+    if not config["models"][name]["bidirectional"]
+    and config["models"][name]["visits"] == "in_order"
+]
 
 if workflow.is_main_process:
     for sentence in left_out(config):
@@ -231,6 +236,22 @@ def training_times():
     return grid(pattern, task=run_tasks("onset"), model=timed)
 
 
+#: What a model's scores rest on can be said of some kinds; what the study asks for.
+EXPLAINABLE = [name for name, model in config["models"].items() if unexplained(model) is None]
+EXPLAINED = [name for name in RUN["models"] if name in RUN["explain"]]
+
+
+def explanations():
+    """The importance of each code to each model that is explained."""
+    pattern = f"results/5_evaluate/{STUDY}/importance.csv"
+    return grid(pattern, task=run_tasks("onset"), model=EXPLAINED)
+
+
+def giveaways():
+    """What gives the outcome away in each onset task's windows."""
+    return grid("results/5_evaluate/{site}/{task}/giveaways.csv", task=run_tasks("onset"))
+
+
 def combinations(kind):
     """Every task of a kind with an encoding and a model that it is run with."""
     named = product(run_tasks(kind), RUN["encodings"], RUN["models"])
@@ -263,6 +284,7 @@ def study():
             name for name in RUN["models"] if config["models"][name].get("features") == "frequency"
         ],
         "forward": [name for name in RUN["models"] if name in FORWARD],
+        "explained": EXPLAINED,
         "model_sections": {name: config["models"][name] for name in RUN["models"]},
         "encoding_sections": {name: config["encodings"][name] for name in RUN["encodings"]},
         "training_sizes": RUN["training_sizes"],
@@ -310,11 +332,11 @@ def listed(name, category):
 
 FIGURE_NAMES = [
     *["roc", "calibration", "strata", "subgroups"],
-    *["attrition", "love", "cohort", "reach"],
+    *["attrition", "love", "cohort", "reach", "importance"],
 ]
 TABLE_NAMES = [
     *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],
-    *["cohort", "reach"],
+    *["cohort", "reach", "importance", "errors", "giveaways"],
 ]
 # Drawn only where the study has a forecast.
 FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []

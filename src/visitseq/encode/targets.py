@@ -45,6 +45,7 @@ def encode_targets(
     cohort: Path,
     events: Path,
     codes: Path,
+    ancestors: Path,
     folder: Path,
     parts: int,
 ) -> None:
@@ -56,8 +57,8 @@ def encode_targets(
         Filled section of kind forecast: visits_ahead, labels.
     encoding
         Filled section: vocabulary, level, domains.
-    cohort, events, codes
-        cohort.parquet; events.parquet and codes.parquet of the site.
+    cohort, events, codes, ancestors
+        cohort.parquet; events.parquet, codes.parquet and ancestors.parquet of the site.
     folder
         Gets visits.arrow (``tables.VISIT_TARGETS``), vocabulary.parquet and labels.parquet (both
         ``tables.vocabulary_schema``).
@@ -85,7 +86,7 @@ def encode_targets(
     is_label = _of_domains(record["code"], task["labels"])
     labels, label_ids = number_codes(record["code"].filter(pa.array(is_label)))
     label_row, label_offsets = record["row"].to_numpy()[is_label], _label_offsets(record, is_label)
-    columns = columns_of(record, code_table, encoding)
+    columns = columns_of(record, code_table, encoding, pq.read_table(ancestors))
     names, ids = number_codes(columns.record["code"])
     row = columns.record["row"].to_numpy()
     tables = {

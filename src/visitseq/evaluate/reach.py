@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from safetensors.torch import load_file
 
 from visitseq.cohort.parts import validation_part
 from visitseq.encode.sequences import Sequences, read_sequences
@@ -31,7 +32,7 @@ from visitseq.models.recurrent import RecurrentClassifier, build_classifier
 from visitseq.models.spectral_radius import spectral_radii
 from visitseq.models.unrolled import form_of
 from visitseq.train.model_folder import read_card
-from visitseq.train.scoring import load_network
+from visitseq.train.seeds import seed_sequence
 
 logger = logging.getLogger(__name__)
 
@@ -66,10 +67,10 @@ def measure_reach(*, visits: Path, trained: Path, folder: Path) -> None:
     Raises
     ------
     UserError
-        The network reads in both directions.
+        The network reads in both directions, or not every visit in order.
     """
     card = read_card(trained)
-    _refuse_both_directions(card["model"], trained)
+    _require_forwards(card["model"], trained)
     sequences = read_sequences(visits)
     rows = sequences.rows_of_parts([validation_part(card["fold"], card["parts"])])
     read = rows[sequences.lengths[rows] > 0]
@@ -124,7 +125,8 @@ def reach_table(
 
 def _networks(trained: Path, card: Mapping[str, Any]) -> Iterator[tuple[str, RecurrentClassifier]]:
     yield "fresh", fresh_network(card)
-    network = load_network(trained / "model.safetensors", card["model"], len(card["known"]))
+    network = fresh_network(card)
+    network.load_state_dict(load_file(trained / "model.safetensors"))
     yield "trained", network
 
 
@@ -134,13 +136,18 @@ def fresh_network(card: Mapping[str, Any]) -> RecurrentClassifier:
     The head's bias is torch.nn's, where training starts from the base rate; relative gradients
     don't depend on it.
     """
-    seed, _ = np.random.SeedSequence([card["seed"], card["fold"]]).spawn(2)
+    seed, _ = seed_sequence(card["seed"], card["fold"], card["model"]).spawn(2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(seed.generate_state(1, np.uint64)[0]))
         return build_classifier(card["model"], len(card["known"]))
 
 
-def _refuse_both_directions(model: Mapping[str, Any], trained: Path) -> None:
+def _require_forwards(model: Mapping[str, Any], trained: Path) -> None:
+    if model["visits"] != "in_order":
+        raise UserError(
+            f"The model in {trained} reads its visits {model['visits']}; how far back a network "
+            "sees is measured of those that read them in_order."
+        )
     if model["bidirectional"]:
         raise UserError(
             f"The model in {trained} reads in both directions, so that no visit is far from its "

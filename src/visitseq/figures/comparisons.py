@@ -3,8 +3,8 @@
 table_comparisons.csv compares the means over folds (and seeds) by the bootstrap draws of matched
 sets; table_delong.csv compares the AUROCs of each fold by DeLong's test, which takes all rows as
 independent and so says too much where they are matched. The p-values of both are corrected by Holm
-within a family: of the first all comparisons of a site in one metric, of the second all of a site
-in one fold. Only comparisons that have a p-value count.
+within a family: of the first all comparisons of a site's task in one metric, of the second all of
+a site's task in one fold. Only comparisons that have a p-value count.
 """
 
 import math
@@ -44,7 +44,7 @@ def comparison_table(study: Study, results: Sequence[ModelResult]) -> pd.DataFra
     for result, reference in _pairs(study, results):
         for metric in METRICS:
             tests.append(_compare(result, reference, metric))
-            families.append((result.setting.site, metric))
+            families.append((result.setting[:2], metric))
             pair = {
                 "value": interval_text(result.means[metric], _DIGITS),
                 "reference_value": interval_text(reference.means[metric], _DIGITS),
@@ -66,7 +66,7 @@ def delong_table(study: Study, results: Sequence[ModelResult]) -> pd.DataFrame:
     for result, reference in _pairs(study, results):
         for fold in result.tested:
             tests.append(_delong(result, reference, fold.fold))
-            families.append((result.setting.site, fold.fold))
+            families.append((result.setting[:2], fold.fold))
             lines.append(
                 {**_place(study, result, reference), "fold": fold.fold, "assumes": ASSUMPTION}
             )

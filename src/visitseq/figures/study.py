@@ -52,6 +52,8 @@ class Study:
         The models that know nothing but the number of visits.
     forward
         The models that are recurrent and read forwards alone: how far back they see is measured.
+    explained
+        The models whose scores are explained.
     model_sections, encoding_sections
         The sections of the configuration of ``models`` and ``encodings``.
     training_sizes
@@ -73,6 +75,7 @@ class Study:
     reference: str | None
     frequency: frozenset[str]
     forward: tuple[str, ...]
+    explained: tuple[str, ...]
     model_sections: dict[str, Section]
     encoding_sections: dict[str, Section]
     training_sizes: tuple[int, ...]
@@ -104,6 +107,7 @@ class Study:
             reference=study["reference"],
             frequency=frozenset(study["frequency"]),
             forward=tuple(study["forward"]),
+            explained=tuple(study["explained"]),
             model_sections=dict(study["model_sections"]),
             encoding_sections=dict(study["encoding_sections"]),
             training_sizes=tuple(study["training_sizes"]),
@@ -145,6 +149,12 @@ class Study:
         return [model for model in self.models_of(setting) if model in self.replicates]
 
     @property
+    def explanations(self) -> list[tuple[Setting, str]]:
+        """Every setting and model that is explained; none where no fold was run."""
+        pairs = [(setting, m) for setting in self.settings for m in self.models_of(setting)]
+        return [(s, m) for s, m in pairs if m in self.explained] if self.folds else []
+
+    @property
     def matched_cohorts(self) -> list[tuple[str, str]]:
         """Every site and cohort of cases and controls, in the study's order."""
         cohorts = dict.fromkeys(self.outcomes.values())
@@ -176,6 +186,14 @@ class Study:
     def oracle(self, setting: Setting) -> Path:
         """File oracle.parquet of a setting's task."""
         return self.results / "5_evaluate" / setting.site / setting.task / "oracle.parquet"
+
+    def vocabulary(self, setting: Setting) -> Path:
+        """File vocabulary.parquet of a setting."""
+        return self.results.joinpath("3_encode", *setting, "vocabulary.parquet")
+
+    def giveaways(self, site: str, task: str) -> Path:
+        """File giveaways.csv of a site and task with an outcome."""
+        return self.results / "5_evaluate" / site / task / "giveaways.csv"
 
     def evaluation_folder(self, setting: Setting, model: str, fold: int) -> Path:
         """Folder of a model's predictions and metrics in one fold."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from visitseq.train.checkpoint import Checkpoint, training_digest
 from visitseq.train.fit import fit
 from visitseq.train.forecast_data import ForecastData, read_forecast_data
 from visitseq.train.forecasting import Forecasting
-from visitseq.train.losses import Losses
 from visitseq.train.model_folder import read_card
 from visitseq.train.network_files import early_stopping, write_network
+from visitseq.train.seeds import seed_sequence
+from visitseq.train.trials import Fitted, fit_trials
 
 
 def train_forecast(
@@ -47,7 +49,8 @@ def train_forecast(
     fold, parts
         The fold, and the number of parts of the site.
     seed
-        With the fold, decides the initial weights, the dropout and the order of the batches.
+        With the fold and the model's own seed, decides the initial weights, the dropout and the
+        order of the batches.
     folder
         Where the files go.
 
@@ -62,8 +65,21 @@ def train_forecast(
     parameters = {**sections, "task": dict(task), "fold": fold, "parts": parts}
     digest = training_digest(files.values(), parameters, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
+    fitted, search = fit_trials(model, checkpoint, partial(_fit, data=data, seed=seed))
+    write_network(fitted.network, fitted.history, fitted.chosen, folder)
+    sections["model"] = dict(fitted.model)
+    found = {**({"search": search} if search else {}), **_card(data, fitted)}
+    card = {"kind": model["kind"], **sections, **found}
+    (folder / "model.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    checkpoint.remove()
+
+
+def _fit(
+    model: Mapping[str, Any], checkpoint: Checkpoint, *, data: ForecastData, seed: int
+) -> Fitted:
+    """Train an encoder-decoder with the settings ``model``."""
     codes, asked = len(data.trajectories.known), len(data.trajectories.labels.known)
-    for_torch, for_batches = np.random.SeedSequence([seed, fold]).spawn(2)
+    for_torch, for_batches = seed_sequence(seed, data.fold, model).spawn(2)
     # Initial weights, cuts and dropout draw from torch's global generator: the caller's is put
     # back.
     with torch.random.fork_rng(devices=[]):
@@ -73,21 +89,22 @@ def train_forecast(
         objective = Forecasting(network, data.trajectories, *rows, l2=model["l2"])
         objective.start_at_base_rates()
         history, chosen = fit(objective, model, np.random.default_rng(for_batches), checkpoint)
-    write_network(network, history, chosen, folder)
-    card = {"kind": model["kind"], **sections, **_card(data, history, chosen)}
-    (folder / "model.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    checkpoint.remove()
+    return Fitted(model, network, history, chosen, _no_auroc)
 
 
-def _card(data: ForecastData, history: list[Losses], chosen: int) -> dict[str, Any]:
+def _no_auroc() -> None:
+    """A forecast has no cases: the validation loss chooses."""
+
+
+def _card(data: ForecastData, fitted: Fitted) -> dict[str, Any]:
     """What model.json says of a fold's data and training."""
-    losses = history[chosen - 1]
+    losses = fitted.losses
     reason = {} if len(data.validation) else {"reason": "this part has no rows"}
     return {
         "visits_ahead": data.trajectories.ahead,
         "fold": data.fold,
         "parts": data.parts,
-        "early_stopping": early_stopping(history, chosen),
+        "early_stopping": early_stopping(fitted.history, fitted.chosen),
         "training": {"rows": len(data.training), "loss": losses.training},
         "validation": {"rows": len(data.validation), "loss": losses.validation, **reason},
         "known": data.trajectories.known.tolist(),

@@ -40,13 +40,14 @@ def write_card(
     seed: int,
     early_stopping: Mapping[str, Any] | None = None,
     pretraining: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
 ) -> None:
     """Write model.json: with the weights, all that is needed to score new sequences.
 
     Its keys are kind, model and encoding (their sections of the configuration), fold, parts, seed,
-    early_stopping (of a network), pretraining (where there was any), training and validation (rows,
-    cases, loss and, where the loss is null, the reason), known (vocabulary ids, ascending) and
-    codes (their names).
+    early_stopping (of a network), pretraining and search (where there was any), training and
+    validation (rows, cases, loss and, where the loss is null, the reason), known (vocabulary ids,
+    ascending) and codes (their names). Searched settings stand in model with the values kept.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def write_card(
         The fold's rows and codes.
     losses
         Losses of the model as it is saved.
-    model, encoding, seed, early_stopping, pretraining
+    model, encoding, seed, early_stopping, pretraining, search
         Written as they are.
     """
     labels = data.sequences.label
@@ -69,6 +70,7 @@ def write_card(
         "seed": seed,
         **({"early_stopping": dict(early_stopping)} if early_stopping else {}),
         **({"pretraining": dict(pretraining)} if pretraining else {}),
+        **({"search": dict(search)} if search else {}),
         "training": _part(labels[data.training], losses.training),
         "validation": _part(labels[data.validation], losses.validation),
         "known": data.known.tolist(),

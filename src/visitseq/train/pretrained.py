@@ -1,6 +1,7 @@
 """Train a recurrent classifier that starts from a pre-trained encoder, for one fold."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from visitseq.train.fit import fit
 from visitseq.train.model_folder import write_card
 from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.pretraining import pretrain, start_from
-from visitseq.train.training_data import read_training_data
+from visitseq.train.seeds import seed_sequence
+from visitseq.train.training_data import TrainingData, read_training_data
+from visitseq.train.trials import Fitted, auroc_of, fit_trials
 
 
 def train_pretrained(
@@ -44,7 +47,8 @@ def train_pretrained(
     fold, parts
         The fold, and the number of parts of the site.
     seed
-        With the fold, decides the initial weights, the dropout and the order of the batches.
+        With the fold and the model's own seed, decides the initial weights, the dropout and the
+        order of the batches.
     folder
         Where the files go.
 
@@ -58,8 +62,28 @@ def train_pretrained(
     parameters = {"model": dict(model), "encoding": dict(encoding), "fold": fold, "parts": parts}
     digest = training_digest([visits, vocabulary], {**parameters, "seed": seed}, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
-    before = Checkpoint(checkpoint.folder / "pretraining", digest)
-    for_torch, *for_batches = np.random.SeedSequence([seed, fold]).spawn(3)
+    fitted, search = fit_trials(model, checkpoint, partial(_fit, data=data, seed=seed))
+    write_network(fitted.network, fitted.history, fitted.chosen, folder)
+    write_card(
+        folder,
+        data,
+        fitted.losses,
+        model=fitted.model,
+        encoding=encoding,
+        seed=seed,
+        early_stopping=early_stopping(fitted.history, fitted.chosen),
+        pretraining=fitted.pretraining,
+        search=search,
+    )
+    checkpoint.remove()
+
+
+def _fit(
+    model: Mapping[str, Any], checkpoint: Checkpoint, *, data: TrainingData, seed: int
+) -> Fitted:
+    """Pre-train an encoder with the settings ``model``, and a classifier from it."""
+    before = Checkpoint(checkpoint.folder / "pretraining", checkpoint.digest)
+    for_torch, *for_batches = seed_sequence(seed, data.fold, model).spawn(3)
     section = classifier_section(model)
     # Initial weights, cuts and dropout draw from torch's global generator: the caller's is put
     # back.
@@ -72,15 +96,4 @@ def train_pretrained(
         objective.start_at_base_rate()
         generator = np.random.default_rng(for_batches[1])
         history, chosen = fit(objective, section, generator, checkpoint)
-    write_network(network, history, chosen, folder)
-    write_card(
-        folder,
-        data,
-        history[chosen - 1],
-        model=model,
-        encoding=encoding,
-        seed=seed,
-        early_stopping=early_stopping(history, chosen),
-        pretraining=pretraining,
-    )
-    checkpoint.remove()
+    return Fitted(model, network, history, chosen, partial(auroc_of, network, data), pretraining)

@@ -46,19 +46,20 @@ def load_model(folder: Path) -> TrainedModel:
     """
     card = read_card(folder)
     known = np.array(card["known"], dtype=np.int32)
-    loaders = {"recurrent": _load_network, "logistic": _load_baseline, "seq2seq": _load_pretrained}
-    load = loaders[card["kind"]]
+    load = _LOADERS[card["kind"]]
     return TrainedModel(card=card, known=known, score=load(folder, card, known))
 
 
 def _load_network(folder: Path, card: dict[str, Any], known: npt.NDArray[np.int32]) -> Scorer:
     # Imported here so that a baseline is scored without torch, which takes 2 s to import.
     from visitseq.train.scoring import load_network, score_logits  # noqa: PLC0415
+    from visitseq.train.visits_read import visits_read  # noqa: PLC0415
 
     network = load_network(folder / "model.safetensors", card["model"], len(known))
 
     def score(sequences: Sequences) -> npt.NDArray[np.float64]:
-        logits = score_logits(network, sequences, np.arange(len(sequences)), known)
+        read = visits_read(sequences, card["model"], card["seed"])
+        logits = score_logits(network, read, np.arange(len(read)), known)
         return np.exp(-np.logaddexp(0.0, -logits))  # sigmoid, without overflow
 
     return score
@@ -82,3 +83,12 @@ def _load_baseline(folder: Path, card: dict[str, Any], known: npt.NDArray[np.int
         return probabilities[:, 1]
 
     return score
+
+
+_LOADERS: dict[str, Callable[[Path, dict[str, Any], npt.NDArray[np.int32]], Scorer]] = {
+    "recurrent": _load_network,
+    "retain": _load_network,
+    "transformer": _load_network,
+    "seq2seq": _load_pretrained,
+    "logistic": _load_baseline,
+}
