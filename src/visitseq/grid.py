@@ -33,8 +33,8 @@ def refusal(
 
 #: Why a kind of model is not explained; the other kinds are.
 _UNEXPLAINED = {
-    "svm": "its score is no sum over the codes unless its kernel is linear; take kind logistic",
-    "mlp": "scikit-learn keeps no gradients of it; take a network",
+    "svm": "its margin is not in log-odds; take kind logistic",
+    "mlp": "how its hidden units share out a score is not computed here; take a network",
     "knn": "its score counts neighbours, and no code has a share of that",
     "trees": "a tree asks for codes together, and shares of single codes depend on the order in "
     "which they are asked for",
@@ -44,6 +44,8 @@ _UNEXPLAINED = {
 def unexplained(model: Section) -> str | None:
     """Why a model's scores cannot be divided among codes, in words; None if they can."""
     reason = _UNEXPLAINED.get(model["kind"])
+    if model.get("features", "counts") != "counts":
+        reason = reason or f"a code has no single coefficient among features {model['features']}"
     return None if reason is None else f"it is of kind {model['kind']}, and {reason}"
 
 

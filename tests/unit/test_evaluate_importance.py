@@ -10,7 +10,23 @@ import pandas as pd
 import pytest
 import torch
 from arrow_visits import in_memory
-from small_training import CODES, FOLD, GRU, LOGISTIC, RETAIN, TRANSFORMER, card_of, cohort, train
+from safetensors.numpy import save_file
+from scipy.special import logit
+from small_training import (
+    CODES,
+    ENCODING,
+    FOLD,
+    GRU,
+    LOGISTIC,
+    PARTS,
+    RETAIN,
+    TASK,
+    TRANSFORMER,
+    card_of,
+    cohort,
+    inputs,
+    train,
+)
 
 from visitseq.encode.sequences import Sequences, count_matrix, read_sequences
 from visitseq.errors import UserError
@@ -26,8 +42,10 @@ from visitseq.evaluate.importance import (
 )
 from visitseq.models.batches import Batch
 from visitseq.models.retain import Retain
+from visitseq.train.baseline import train_baseline
 from visitseq.train.scoring import load_network, score_logits
 from visitseq.train.skops_archive import load_archive
+from visitseq.train.trained import load_model
 from visitseq.train.visits_read import visits_read
 
 NAMES = pd.DataFrame({"code": [f"condition/{code}" for code in range(3)], "description": None})
@@ -64,7 +82,7 @@ def test_of_a_logistic_regression_contributions_are_coefficients_times_counts(
 ) -> None:
     table = explained(tmp_path, LOGISTIC).set_index("code")
     rows, known = rows_of_test(tmp_path), np.array(card_of(tmp_path / "model")["known"], np.int32)
-    pipeline = load_archive(tmp_path / "model/model.skops")
+    pipeline = load_archive(tmp_path / "model/model.skops")["model"]
     counts = count_matrix(rows, known).toarray()
     each = counts * pipeline[-1].coef_[0] / pipeline[0].scale_
     logits = pipeline.decision_function(counts)
@@ -98,6 +116,29 @@ def test_of_a_network_the_codes_add_up_to_the_logit(tmp_path: Path, model: dict[
     content = json.loads((tmp_path / "importance.json").read_text())
     assert content["largest_gap"] < 1e-5
     assert (content["rows"], content["codes"], content["suppressed"]) == (len(rows), CODES, 0)
+
+
+def test_with_vectors_a_code_has_the_coefficient_of_its_vector(tmp_path: Path) -> None:
+    """Codes add up to the change of the logit from a row of no codes, whose features are 0."""
+    vectors = np.random.default_rng(0).normal(size=(CODES, 3)).astype(np.float32)
+    save_file({"vectors": vectors}, tmp_path / "vectors.safetensors")
+    train_baseline(
+        **inputs(cohort(), tmp_path),
+        task=TASK,
+        model=LOGISTIC,
+        encoding=ENCODING,
+        fold=FOLD,
+        parts=PARTS,
+        seed=0,
+        folder=tmp_path / "model",
+        vectors=tmp_path / "vectors.safetensors",
+    )
+    explain_model(**arguments(tmp_path), draws=100, seed=0, minimum_cell=1, folder=tmp_path)
+    rows, model = rows_of_test(tmp_path), load_model(tmp_path / "model")
+    nothing = model.score(rows.take(np.flatnonzero(rows.lengths == 0)[:1]))
+    change = logit(model.score(rows)) - logit(nothing)
+    table = pd.read_csv(tmp_path / "importance.csv")
+    np.testing.assert_allclose(table["mean"].sum(), change.mean())
 
 
 def test_codes_of_few_persons_are_left_out_and_counted(tmp_path: Path) -> None:

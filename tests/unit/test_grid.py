@@ -80,3 +80,5 @@ def test_what_cannot_be_explained_has_a_reason() -> None:
     explained = ("recurrent", "transformer", "retain", "seq2seq", "logistic")
     assert [unexplained({"kind": kind}) for kind in explained] == [None] * len(explained)
     assert "no code has a share" in str(unexplained({"kind": "knn"}))
+    assert unexplained({"kind": "logistic", "features": "counts"}) is None
+    assert "no single coefficient" in str(unexplained({"kind": "logistic", "features": "time"}))

@@ -90,6 +90,13 @@ def test_a_list_replaces_and_a_mapping_merges(workflow: Workflow) -> None:
     assert "train_model" not in planned
 
 
+def test_vectors_are_learned_once_a_fold(workflow: Workflow) -> None:
+    run = "run={sites: [lakeview], encodings: [one_hot, skipgram], models: [gru]}"
+    planned = workflow.planned("--configfile", TINY, "--config", run)
+    assert (planned["train_vectors"], planned["train_model"]) == (2, 4)
+    assert workflow.planned("encode", "--configfile", TINY, "--config", run)["train_vectors"] == 2
+
+
 def test_an_empty_list_is_a_study_without_it(workflow: Workflow) -> None:
     planned = workflow.planned("--config", "run={models: []}")
     assert "train_model" not in planned

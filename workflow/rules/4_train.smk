@@ -1,7 +1,7 @@
 # Visit sequences in, a trained model a fold out.
 #
 #   train_model        networks: recurrent, RETAIN, transformer -> model.safetensors
-#   train_baseline     scikit-learn models -> model.skops
+#   train_baseline     classical models, on counts -> model.skops
 #   train_pretrained   recurrent networks that start from a pre-trained encoder
 #   train_forecast     encoder-decoders, on whole records
 #   time_training      networks on growing numbers of patients -> benchmarks/time_training
@@ -12,6 +12,7 @@ rule train_model:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=vectors_of,
     output:
         weights=f"results/4_train/{STUDY}/model.safetensors",
         model=f"results/4_train/{STUDY}/model.json",
@@ -40,6 +41,7 @@ rule train_baseline:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=vectors_of,
     output:
         weights=f"results/4_train/{STUDY}/model.skops",
         model=f"results/4_train/{STUDY}/model.json",
@@ -55,6 +57,7 @@ rule train_baseline:
         "../../environment.yml"
     threads: 1
     params:
+        task=lookup("tasks/{task}", within=config),
         model=lookup("models/{model}", within=config),
         encoding=lookup("encodings/{encoding}", within=config),
         parts=RUN["parts"],
@@ -68,6 +71,7 @@ rule train_pretrained:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=vectors_of,
     output:
         weights=f"results/4_train/{STUDY}/model.safetensors",
         model=f"results/4_train/{STUDY}/model.json",
@@ -96,6 +100,7 @@ rule train_forecast:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=vectors_of,
         labels="results/3_encode/{site}/{task}/{encoding}/labels.parquet",
     output:
         weights=f"results/4_train/{STUDY}/model.safetensors",

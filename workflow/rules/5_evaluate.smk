@@ -101,6 +101,7 @@ rule measure_reach:
         weights=f"results/4_train/{STUDY}/model.safetensors",
         model=f"results/4_train/{STUDY}/model.json",
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vectors=vectors_of,
     output:
         table=f"results/5_evaluate/{STUDY}/reach.csv",
         radii=f"results/5_evaluate/{STUDY}/reach.json",

@@ -71,11 +71,12 @@ def of_kind(section, *kinds):
     return [name for name, own in config[section].items() if own["kind"] in kinds]
 
 
-BASELINES = of_kind("models", "logistic")
+BASELINES = of_kind("models", "logistic", "svm", "mlp", "knn", "trees")
 NETWORKS = of_kind("models", "recurrent", "retain", "transformer")
 SEQ2SEQ = of_kind("models", "seq2seq")
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
+WITH_VECTORS = [name for name, own in config["encodings"].items() if own["vectors"] != "none"]
 # How far back a network sees can be said of those that read all visits forwards.
 FORWARD = [
     name
@@ -190,6 +191,21 @@ def place_of(wildcards):
 
 def cohort_of(wildcards):
     return config["tasks"][wildcards.task]["cohort"]
+
+
+VECTORS = "results/3_encode/{site}/{task}/{encoding}/fold{fold}/vectors.safetensors"
+
+
+def corpus_of(wildcards):
+    """The records from which an encoding's vectors are learned."""
+    if config["encodings"][wildcards.encoding]["corpus"] == "site":
+        return f"results/1_ingest/{wildcards.site}/events.parquet"
+    return "results/3_encode/{site}/{task}/{encoding}/visits.arrow".format(**wildcards)
+
+
+def vectors_of(wildcards):
+    """The fold's vectors of an encoding that has any."""
+    return VECTORS.format(**wildcards) if wildcards.encoding in WITH_VECTORS else []
 
 
 def weights_of(wildcards):

@@ -2,7 +2,7 @@
 
     recurrent, transformer, seq2seq    integrated gradients (``integrated_gradients``)
     retain                             its own contributions, of which its logit is the sum
-    logistic                           the coefficient of the code, once for every visit with it
+    logistic, on counts                the coefficient of the code, once for every visit with it
 
 The last is what integrated gradients give of a model that is linear in counts. Other kinds are
 refused: ``grid.unexplained`` has the reasons.
@@ -77,8 +77,11 @@ def contributions(network: Retain, batch: Batch) -> Attributions:
 
 def _linear(folder: Path) -> Explainer:
     """Coefficients of the logistic regression on scaled counts, on the scale of the counts."""
-    pipeline = load_archive(folder / "model.skops")
-    coefficients = pipeline[-1].coef_[0] / pipeline[0].scale_
+    archive = load_archive(folder / "model.skops")
+    pipeline, vectors = archive["model"], archive.get("vectors")
+    weights = pipeline[-1].coef_[0] / pipeline[0].scale_
+    # With pre-trained vectors the features are the sum of the codes' vectors.
+    coefficients = weights if vectors is None else vectors.astype(np.float64) @ weights
 
     def attribute(batch: Batch) -> Attributions:
         return Attributions(coefficients[batch.codes.numpy()], np.zeros(len(batch.ranks)))

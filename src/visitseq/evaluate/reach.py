@@ -33,6 +33,7 @@ from visitseq.models.spectral_radius import spectral_radii
 from visitseq.models.unrolled import form_of
 from visitseq.train.model_folder import read_card
 from visitseq.train.seeds import seed_sequence
+from visitseq.train.vectors import start_from_vectors, with_vectors
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,9 @@ COLUMNS = [
 ]
 
 
-def measure_reach(*, visits: Path, trained: Path, folder: Path) -> None:
+def measure_reach(
+    *, visits: Path, trained: Path, folder: Path, vectors: Path | None = None
+) -> None:
     """Write reach.csv and reach.json of one recurrent model and fold.
 
     reach.csv has a row a state of the network (fresh, trained), quantity (h, and of an LSTM c) and
@@ -63,6 +66,9 @@ def measure_reach(*, visits: Path, trained: Path, folder: Path) -> None:
         The model's folder of stage 4, whose model.json names the fold.
     folder
         Where the files go.
+    vectors
+        File vectors.safetensors of the fold, from which the model's embedding started; None where
+        the encoding has none.
 
     Raises
     ------
@@ -75,7 +81,7 @@ def measure_reach(*, visits: Path, trained: Path, folder: Path) -> None:
     rows = sequences.rows_of_parts([validation_part(card["fold"], card["parts"])])
     read = rows[sequences.lengths[rows] > 0]
     tables, radii = [], {}
-    for state, network in _networks(trained, card):
+    for state, network in _networks(trained, card, vectors):
         radii[state] = spectral_radii(card["model"]["cell"], network.recur.state_dict())
         table = reach_table(network, card, sequences, read)
         tables.append(table.assign(state=state)[COLUMNS])
@@ -123,14 +129,16 @@ def reach_table(
     return _quartiles(pd.concat(measured))
 
 
-def _networks(trained: Path, card: Mapping[str, Any]) -> Iterator[tuple[str, RecurrentClassifier]]:
-    yield "fresh", fresh_network(card)
-    network = fresh_network(card)
+def _networks(
+    trained: Path, card: Mapping[str, Any], vectors: Path | None
+) -> Iterator[tuple[str, RecurrentClassifier]]:
+    yield "fresh", fresh_network(card, vectors)
+    network = fresh_network(card, vectors)
     network.load_state_dict(load_file(trained / "model.safetensors"))
     yield "trained", network
 
 
-def fresh_network(card: Mapping[str, Any]) -> RecurrentClassifier:
+def fresh_network(card: Mapping[str, Any], vectors: Path | None = None) -> RecurrentClassifier:
     """Network of a model.json with the weights from which its training began.
 
     The head's bias is torch.nn's, where training starts from the base rate; relative gradients
@@ -139,7 +147,10 @@ def fresh_network(card: Mapping[str, Any]) -> RecurrentClassifier:
     seed, _ = seed_sequence(card["seed"], card["fold"], card["model"]).spawn(2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(seed.generate_state(1, np.uint64)[0]))
-        return build_classifier(card["model"], len(card["known"]))
+        section = with_vectors(card["model"], card["encoding"])
+        network = build_classifier(section, len(card["known"]))
+    start_from_vectors(network, vectors, np.array(card["known"], dtype=np.int32))
+    return network
 
 
 def _require_forwards(model: Mapping[str, Any], trained: Path) -> None:

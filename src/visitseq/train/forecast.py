@@ -21,6 +21,7 @@ from visitseq.train.model_folder import read_card
 from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.seeds import seed_sequence
 from visitseq.train.trials import Fitted, fit_trials
+from visitseq.train.vectors import start_from_vectors, with_vectors
 
 
 def train_forecast(
@@ -35,6 +36,7 @@ def train_forecast(
     parts: int,
     seed: int,
     folder: Path,
+    vectors: Path | None = None,
 ) -> None:
     """Write model.safetensors, model.json and history.csv of a model of kind seq2seq.
 
@@ -53,6 +55,9 @@ def train_forecast(
         order of the batches.
     folder
         Where the files go.
+    vectors
+        File vectors.safetensors of the fold, from which the encoder's embedding starts; None where
+        the encoding has none.
 
     Raises
     ------
@@ -63,9 +68,11 @@ def train_forecast(
     data = read_forecast_data(files, task["visits_ahead"], encoding["min_count"], fold, parts)
     sections = {"model": dict(model), "encoding": dict(encoding), "seed": seed}
     parameters = {**sections, "task": dict(task), "fold": fold, "parts": parts}
-    digest = training_digest(files.values(), parameters, __name__)
+    inputs = [*files.values(), *([vectors] if vectors else [])]
+    digest = training_digest(inputs, parameters, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
-    fitted, search = fit_trials(model, checkpoint, partial(_fit, data=data, seed=seed))
+    fit_point = partial(_fit, data=data, encoding=encoding, vectors=vectors, seed=seed)
+    fitted, search = fit_trials(model, checkpoint, fit_point)
     write_network(fitted.network, fitted.history, fitted.chosen, folder)
     sections["model"] = dict(fitted.model)
     found = {**({"search": search} if search else {}), **_card(data, fitted)}
@@ -75,7 +82,13 @@ def train_forecast(
 
 
 def _fit(
-    model: Mapping[str, Any], checkpoint: Checkpoint, *, data: ForecastData, seed: int
+    model: Mapping[str, Any],
+    checkpoint: Checkpoint,
+    *,
+    data: ForecastData,
+    encoding: Mapping[str, Any],
+    vectors: Path | None,
+    seed: int,
 ) -> Fitted:
     """Train an encoder-decoder with the settings ``model``."""
     codes, asked = len(data.trajectories.known), len(data.trajectories.labels.known)
@@ -84,7 +97,8 @@ def _fit(
     # back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(for_torch.generate_state(1, np.uint64)[0]))
-        network = build_encoder_decoder(model, codes, asked)
+        network = build_encoder_decoder(with_vectors(model, encoding), codes, asked)
+        start_from_vectors(network.encoder, vectors, data.trajectories.known)
         rows = (data.training, data.validation)
         objective = Forecasting(network, data.trajectories, *rows, l2=model["l2"])
         objective.start_at_base_rates()
@@ -138,6 +152,7 @@ def load_forecaster(folder: Path) -> Forecaster:
     known, labels = (np.array(card[key], dtype=np.int32) for key in ("known", "known_labels"))
     # Building draws initial weights, soon overwritten, from torch's global generator.
     with torch.random.fork_rng(devices=[]):
-        network = build_encoder_decoder(card["model"], len(known), len(labels))
+        section = with_vectors(card["model"], card["encoding"])
+        network = build_encoder_decoder(section, len(known), len(labels))
     network.load_state_dict(load_file(folder / "model.safetensors"))
     return Forecaster(network.eval(), known, labels, card["visits_ahead"])

@@ -30,6 +30,7 @@ from visitseq.train.ranks import Ranks
 from visitseq.train.seeds import seed_sequence
 from visitseq.train.training_data import TrainingData, read_training_data
 from visitseq.train.trials import Fitted, auroc_of, fit_trials
+from visitseq.train.vectors import start_from_vectors, with_vectors
 from visitseq.train.visits_read import visits_read
 
 
@@ -43,6 +44,7 @@ def train_model(
     parts: int,
     seed: int,
     folder: Path,
+    vectors: Path | None = None,
     device: str = "cpu",
 ) -> None:
     """Write model.safetensors, model.json and history.csv of a network that scores each row.
@@ -64,6 +66,9 @@ def train_model(
         order of the batches; with the subject, the order of shuffled visits.
     folder
         Where the files go.
+    vectors
+        File vectors.safetensors of the fold, from which the embedding starts; None where the
+        encoding has none.
     device
         Where this process trains: cpu, or cuda with a number.
 
@@ -76,9 +81,12 @@ def train_model(
     ranks, place = Ranks.here(), torch.device(device)
     parameters = {"model": dict(model), "encoding": dict(encoding), "fold": fold, "parts": parts}
     where = {"seed": seed, "world": ranks.world, "device": place.type}
-    digest = training_digest([visits, vocabulary], {**parameters, **where}, __name__)
+    inputs = [visits, vocabulary, *([vectors] if vectors else [])]
+    digest = training_digest(inputs, {**parameters, **where}, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
-    fit_point = partial(_fit, data=data, seed=seed, device=place)
+    fit_point = partial(
+        _fit, data=data, encoding=encoding, vectors=vectors, seed=seed, device=place
+    )
     fitted, search = fit_trials(model, checkpoint, fit_point)
     if not ranks.leads:
         return
@@ -101,6 +109,8 @@ def _fit(
     checkpoint: Checkpoint,
     *,
     data: TrainingData,
+    encoding: Mapping[str, Any],
+    vectors: Path | None,
     seed: int,
     device: torch.device,
 ) -> Fitted:
@@ -110,7 +120,7 @@ def _fit(
     # Initial weights and dropout draw from torch's global generators: the caller's are put back.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         seeds = for_torch.generate_state(1 + Ranks.here().world, np.uint64).tolist()
-        objective = _start(model, data, device, seeds)
+        objective = _start(with_vectors(model, encoding), data, vectors, device, seeds)
         history, chosen = fit(objective, model, np.random.default_rng(for_batches), checkpoint)
     network = objective.network
     return Fitted(model, network, history, chosen, partial(auroc_of, network, data))
@@ -119,6 +129,7 @@ def _fit(
 def _start(
     model: Mapping[str, Any],
     data: TrainingData,
+    vectors: Path | None,
     device: torch.device,
     seeds: Sequence[int],
 ) -> Classification:
@@ -127,7 +138,9 @@ def _start(
     ``seeds`` are the initial weights', which all ranks share, and the dropout's of each rank.
     """
     torch.manual_seed(seeds[0])
-    network = build_network(model, len(data.known)).to(device)
+    network = build_network(model, len(data.known))
+    start_from_vectors(network, vectors, data.known)
+    network = network.to(device)
     torch.manual_seed(seeds[1 + Ranks.here().rank])
     objective = Classification(network, data, l2=model["l2"], class_weights=model["class_weights"])
     objective.start_at_base_rate()
