@@ -234,6 +234,24 @@ def reach():
     return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward)
 
 
+def timed_models():
+    """The models whose seconds are taken: of those that differ in their seed alone the first."""
+    return list(replicates(config["models"], RUN["models"]))
+
+
+def scoring_times():
+    """The seconds that each model of an onset task takes to score a patient, of the first fold."""
+    pattern = f"results/benchmarks/time_scoring/{STUDY}.csv"
+    return grid(pattern, task=run_tasks("onset"), model=timed_models(), fold=RUN["folds"][:1])
+
+
+def training_times():
+    """The seconds of training by the number of patients, where they are asked for."""
+    timed = [name for name in timed_models() if name in NETWORKS and RUN["training_sizes"]]
+    pattern = "results/benchmarks/time_training/{site}/{task}/{encoding}/{model}.csv"
+    return grid(pattern, task=run_tasks("onset"), model=timed)
+
+
 #: What a model's scores rest on can be said of some kinds; what the study asks for.
 EXPLAINABLE = [name for name, model in config["models"].items() if unexplained(model) is None]
 EXPLAINED = [name for name in RUN["models"] if name in RUN["explain"]]
@@ -298,6 +316,12 @@ def study():
 TITLES = {
     "roc": "ROC curves",
     "love": "balance (Love plot)",
+    "encodings": "AUROC by encoding",
+    "windows": "AUROC by window",
+    "schematic_visits": "visits as vectors",
+    "schematic_network": "network",
+    "schematic_windows": "windows",
+    "timing_training": "seconds of training",
     "strata": "number of visits",
 }
 
@@ -332,12 +356,27 @@ TABLE_NAMES = [
 ]
 # Drawn only where the study has a forecast.
 FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []
+# The figures and tables of the heart-failure paper, by the report's chapter.
+PAPER_FIGURES = {
+    "encodings": "Prediction",
+    "windows": "Prediction",
+    "schematic_visits": "Method",
+    "schematic_network": "Method",
+    "schematic_windows": "Method",
+    **({"timing_training": "Networks"} if RUN["training_sizes"] else {}),
+}
+PAPER_TABLES = {
+    "observation": "Prediction",
+    "prediction": "Prediction",
+    "timing_scoring": "Networks",
+}
 FIGURES = [
     "results/7_figures/metrics.parquet",
     *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),
+    *expand("results/7_figures/table_{name}.csv", name=PAPER_TABLES),
     *expand(
         "results/7_figures/fig_{name}.{format}",
-        name=[*FIGURE_NAMES, *FORECAST_FIGURES],
+        name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES],
         format=["svg", "pdf"],
     ),
 ]
