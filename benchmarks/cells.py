@@ -40,7 +40,7 @@ import numpy.typing as npt
 import torch
 from records import draw_lengths, write_records
 from threadpoolctl import threadpool_limits
-from timed_training import kernels_in_use, recurrent_model, train_jobs
+from timed_training import kernels_in_use, network_section, train_jobs
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
@@ -305,7 +305,7 @@ def _one_hot(data: Sequences, rows: npt.NDArray[np.int64]) -> torch.Tensor:
 
 
 def beside_plain(patients: int) -> list[str]:
-    model = recurrent_model(
+    model = network_section(
         cell="gru", embedding=PLAIN_SIZE, hidden=PLAIN_SIZE, duration=False, batch=PLAIN_BATCH
     )
     ours, plain = [], []

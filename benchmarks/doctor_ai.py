@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from records import PARTS, write_records
-from timed_training import Trained, cell_class, kernels_in_use, recurrent_model, train_jobs
+from timed_training import Trained, cell_class, kernels_in_use, network_section, train_jobs
 
 from visitseq.tables import VISIT_TARGETS, vocabulary_schema, write_parquet
 
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--loss", nargs="+", choices=losses, default=losses)
     options = parser.parse_args()
     section = partial(
-        recurrent_model, cell="gru", embedding=SIZE, hidden=SIZE, embed="tanh", batch=BATCH
+        network_section, cell="gru", embedding=SIZE, hidden=SIZE, embed="tanh", batch=BATCH
     )
     text = [
         "# Predicting the next visit",

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from records import write_records
-from timed_training import Trained, cell_class, kernels_in_use, recurrent_model, train_jobs
+from timed_training import Trained, cell_class, kernels_in_use, network_section, train_jobs
 
 CODES, VOCABULARY, EMBEDDING, SIZE, BATCH = 72, 18_181, 100, 128, 128
 #: Fig. 6, one-hot with duration: seconds of 10 epochs by patients, read off the printed curve; an
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--patients", type=int, nargs="+", default=sizes)
     parser.add_argument("--epochs", type=int, default=2)
     options = parser.parse_args()
-    model = recurrent_model(
+    model = network_section(
         cell="gru", embedding=EMBEDDING, hidden=SIZE, dropout=0.5, duration=True, batch=BATCH
     )
     text = [

@@ -52,8 +52,8 @@ class Trained:
     processor: float
 
 
-def recurrent_model(**settings: Any) -> dict[str, Any]:
-    """Section of a recurrent model, filled by the schema as the workflow fills it."""
+def network_section(**settings: Any) -> dict[str, Any]:
+    """Section of a network, recurrent by default, filled by the schema as the workflow fills it."""
     default = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     overlay = {"models": {"timed": {"kind": "recurrent", **settings}}}
     schema = ROOT / "workflow" / "schemas" / "config.schema.yaml"

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from records import write_records
-from timed_training import ROOT, cell_class, kernels_in_use, recurrent_model, train_jobs
+from timed_training import ROOT, cell_class, kernels_in_use, network_section, train_jobs
 
 from visitseq.encode.sequences import read_sequences
 
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
     options = parser.parse_args()
-    model = recurrent_model(
+    model = network_section(
         cell="gru", embedding=SIZE, hidden=SIZE, dropout=0.5, duration=False, batch=BATCH
     )
     with tempfile.TemporaryDirectory() as name:

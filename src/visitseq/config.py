@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import jsonschema
 import yaml
 
 from visitseq.errors import UserError
+from visitseq.grid import unexplained
 
 Config = dict[str, Any]
 
@@ -22,6 +24,12 @@ _COHORT_KINDS = {"onset": "case_control", "forecast": "all", "next_visit": "all"
 
 #: What a cell alone has: key, cell and what it is where it means nothing.
 _CELL_KEYS = (("nonlinearity", "rnn", "tanh"), ("reset", "gru", "after"))
+
+#: What an encoding with vectors alone has.
+_VECTOR_KEYS = ("dimension", "window", "corpus", "paper_mode")
+
+#: What of a model's section is no setting that a search could try values of.
+_NOT_SEARCHED = ("kind", "search", "seed", "features")
 
 #: The presets whose hazard of heart failure order_effect moves.
 WITH_DIAL = ("primary_care", "intensive_care")
@@ -69,6 +77,9 @@ def fill_config(config: Mapping[str, Any], schema: Path) -> Config:
     _check_references(filled)
     _check_values(filled)
     _check_cells(filled)
+    _check_vectors(filled, rules["$defs"]["encoding"]["properties"])
+    _check_search(filled, rules["$defs"])
+    _check_heads(filled)
     _check_dial(filled, rules["$defs"]["site_simulated"]["properties"]["order_effect"]["default"])
     return filled
 
@@ -148,6 +159,8 @@ def _check_references(config: Config) -> None:
         for section, names in named.items():
             for other in names:
                 _require(other, config[section], f"run/narrow/{name}", section)
+    for name in config["run"]["explain"]:
+        _require(name, config["models"], "run/explain", "models")
     if config["run"]["models"] and config["run"]["reference"] is not None:
         listed = {name: config["models"][name] for name in config["run"]["models"]}
         _require(config["run"]["reference"], listed, "run/reference", "run/models")
@@ -178,6 +191,12 @@ def _check_values(config: Config) -> None:
                 f"Configuration, run/folds: fold {fold} does not exist; with run/parts {parts} "
                 f"folds go from 0 to {parts - 1}."
             )
+    for name in config["run"]["explain"]:
+        reason = unexplained(config["models"][name])
+        if reason is not None:
+            raise UserError(
+                f"Configuration, run/explain: {name} cannot be explained: {reason}. Leave it out."
+            )
     for name, site in config["sites"].items():
         latest = site.get("latest_date")
         if latest is not None and not _is_date(latest):
@@ -202,6 +221,49 @@ def _check_cells(config: Config) -> None:
                 raise UserError(
                     f"Configuration, models/{name}/{key}: {model[key]} is for the cell {cell}, and "
                     f"the model's is {model['cell']}. Leave it out, or write {default}."
+                )
+
+
+def _check_vectors(config: Config, keys: Mapping[str, Any]) -> None:
+    """Raise where vectors that an encoding does not have are described."""
+    for name, encoding in config["encodings"].items():
+        for key in _VECTOR_KEYS:
+            if encoding["vectors"] == "none" and encoding[key] != keys[key]["default"]:
+                raise UserError(
+                    f"Configuration, encodings/{name}/{key}: {encoding[key]} is for an encoding "
+                    "with vectors. Leave it out, or write vectors: skipgram."
+                )
+
+
+def _check_search(config: Config, definitions: Mapping[str, Any]) -> None:
+    """Raise where a search names no setting of the model's kind, or a value it cannot have."""
+    for name, model in config["models"].items():
+        for setting, values in model.get("search", {}).items():
+            key = f"models/{name}/search/{setting}"
+            rules = definitions[f"model_{model['kind']}"]["properties"]
+            known = sorted(set(rules) - set(_NOT_SEARCHED))
+            if setting not in known:
+                raise UserError(
+                    f"Configuration, {key}: {setting} is no setting of a model of kind "
+                    f"{model['kind']} that can be searched. {_hint(setting, known)}Those that can "
+                    f"be are {', '.join(known)}."
+                )
+            each = {"$defs": definitions, "items": rules[setting]}
+            for error in jsonschema.Draft202012Validator(each).iter_errors(values):
+                raise UserError(f"Configuration, {key}: {_fault(error)}")
+
+
+def _check_heads(config: Config) -> None:
+    """Raise where the heads of a transformer do not divide its width, searched values included."""
+    for name, model in config["models"].items():
+        if model["kind"] != "transformer":
+            continue
+        tried = [model["search"].get(key, [model[key]]) for key in ("hidden", "heads")]
+        for hidden, heads in product(*tried):
+            if hidden % heads:
+                raise UserError(
+                    f"Configuration, models/{name}/hidden: {hidden} is no multiple of heads, "
+                    f"{heads}, which share it out equally."
                 )
 
 

@@ -46,9 +46,38 @@ def _refusal_of_model(task: str, model: Section) -> str | None:
             f"a model of kind {kind} does not predict at every visit; take one of kind "
             f"{', '.join(NEXT_VISIT_KINDS)}"
         )
-    if task == "next_visit" and model.get("bidirectional"):
+    return _refusal_of_reading(model) if task == "next_visit" else None
+
+
+def _refusal_of_reading(model: Section) -> str | None:
+    """Why a recurrent network cannot predict at every visit, in words; None if it can."""
+    if model.get("bidirectional"):
         return "a bidirectional network has read the visits that it is to predict"
+    if model.get("visits", "in_order") != "in_order":
+        return f"the next visit is that of visits in order, and the model's are {model['visits']}"
+    if model.get("search"):
+        return "a search chooses by AUROC, which the next visit does not have"
     return None
+
+
+#: Why a kind of model is not explained; the other kinds are.
+_UNEXPLAINED = {
+    "svm": "its margin is not in log-odds; take kind logistic",
+    "mlp": "how its hidden units share out a score is not computed here; take a network",
+    "knn": "its score counts neighbours, and no code has a share of that",
+    "trees": "a tree asks for codes together, and shares of single codes depend on the order in "
+    "which they are asked for",
+}
+
+
+def unexplained(model: Section) -> str | None:
+    """Why a model's scores cannot be divided among codes, in words; None if they can."""
+    if model.get("features", "counts") != "counts":
+        return f"it sees features of kind {model['features']}, not each code once for every visit"
+    reason = _UNEXPLAINED.get(model["kind"])
+    if model.get("features", "counts") != "counts":
+        reason = reason or f"a code has no single coefficient among features {model['features']}"
+    return None if reason is None else f"it is of kind {model['kind']}, and {reason}"
 
 
 def asked(run: Section, task: str, **names: str) -> bool:

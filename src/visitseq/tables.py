@@ -51,15 +51,25 @@ OBSERVATION_PERIODS = pa.schema(
     [("subject_id", pa.int64()), ("start", pa.date32()), ("end", pa.date32())]
 )
 
-#: MEDS code metadata, sorted by code. ``parent_codes`` holds every ancestor, the nearest first, and
-#: ``parent_levels`` the steps from the code up to each (OMOP's min_levels_of_separation). Both are
-#: null on the row of an ancestor that no event holds, which is there for its description.
+#: MEDS code metadata, sorted by code. ``parent_codes`` holds every ancestor, the nearest first.
 CODES = pa.schema(
     [
         ("code", pa.string()),
         ("description", pa.string()),
         ("parent_codes", pa.list_(pa.string())),
-        ("parent_levels", pa.list_(pa.int32())),
+    ]
+)
+
+#: One row a code that the events hold and an ancestor of it, sorted by code, ``levels``, the
+#: ancestor's concept id. ``levels`` are the steps from the code up to the ancestor (OMOP's
+#: min_levels_of_separation), ``description`` is the ancestor's name, null where the concept table
+#: lacks it. Empty where the site has no concept_ancestor.
+ANCESTORS = pa.schema(
+    [
+        ("code", pa.string()),
+        ("ancestor", pa.string()),
+        ("levels", pa.int32()),
+        ("description", pa.string()),
     ]
 )
 

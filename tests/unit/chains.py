@@ -10,7 +10,13 @@ from arrow_visits import Row, write_histories, write_visits, write_vocabulary
 from visitseq.train import train_forecast, train_pretrained
 
 CODES, PARTS, FOLD, AHEAD = 8, 7, 2, 3  # fold 2 tests on part 2 and validates on part 3
-ENCODING = {"vocabulary": "codes", "sequence": "visit", "min_count": 1, "domains": ["condition"]}
+ENCODING = {
+    "vocabulary": "codes",
+    "sequence": "visit",
+    "min_count": 1,
+    "vectors": "none",
+    "domains": ["condition"],
+}
 SEQ2SEQ = {
     "kind": "seq2seq",
     "cell": "gru",
@@ -23,6 +29,8 @@ SEQ2SEQ = {
     "loss": "multinomial",
     "visits_ahead": 2,
     "pretraining_epochs": 3,
+    "seed": 0,
+    "search": {},
     "optimiser": "adam",
     "learning_rate": 0.01,
     "schedule": "constant",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from visitseq.tables import CODES, COHORT, EVENTS
+from visitseq.tables import ANCESTORS, CODES, COHORT, EVENTS
 
 #: subject_id, time, code, visit_id, source_code
 Event = tuple[int, datetime, str, int | None, str | None]
@@ -43,10 +43,16 @@ def write_events(path: Path, events: Iterable[Event]) -> Path:
 
 def write_codes(path: Path, events: Iterable[Event]) -> Path:
     rows = [
-        {"code": code, "description": f"name of {code}", "parent_codes": [], "parent_levels": []}
+        {"code": code, "description": f"name of {code}", "parent_codes": []}
         for code in sorted({code for _, _, code, _, _ in events})
     ]
     pq.write_table(pa.Table.from_pylist(rows, schema=CODES), path)
+    return path
+
+
+def write_ancestors(path: Path) -> Path:
+    """Write that no code has an ancestor."""
+    pq.write_table(ANCESTORS.empty_table(), path)
     return path
 
 

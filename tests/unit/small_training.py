@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ GRU = {
     "layers": 1,
     "dropout": 0.2,
     "duration": True,
+    "visits": "in_order",
+    "seed": 0,
+    "search": {},
     "optimiser": "adam",
     "learning_rate": 0.01,
     "schedule": "constant",
@@ -42,7 +46,33 @@ GRU = {
     "epochs": 5,
     "patience": 5,
 }
-LOGISTIC = {"kind": "logistic", "inverse_penalty": 0.1}
+#: What the other networks have in common with the GRU.
+SHARED = {
+    key: GRU[key]
+    for key in (
+        *("embedding", "hidden", "dropout", "duration", "visits", "seed", "search", "optimiser"),
+        *("learning_rate", "schedule", "gradient_norm", "class_weights", "l2", "batch", "epochs"),
+        "patience",
+    )
+}
+RETAIN = {"kind": "retain", **SHARED}
+TRANSFORMER = {"kind": "transformer", "heads": 2, "layers": 2, "longest": 256, **SHARED}
+TASK = {"kind": "onset", "observation_months": 18, "prediction_months": 0}
+OF_COUNTS: dict[str, Any] = {"features": "counts", "search": {}}
+LOGISTIC = {"kind": "logistic", "inverse_penalty": 0.1, **OF_COUNTS}
+SVM = {"kind": "svm", "inverse_penalty": 0.01, **OF_COUNTS}
+MLP = {"kind": "mlp", "hidden": 8, "l2": 1e-4, "epochs": 20, "patience": 3, **OF_COUNTS}
+KNN = {"kind": "knn", "neighbours": 9, **OF_COUNTS}
+TREES = {
+    "kind": "trees",
+    "trees": 50,
+    "leaves": 4,
+    "learning_rate": 0.1,
+    "least_rows": 5,
+    "patience": 5,
+    **OF_COUNTS,
+}
+CLASSICAL = {model["kind"]: model for model in (LOGISTIC, SVM, MLP, KNN, TREES)}
 
 
 def cohort(n: int = 210, seed: int = 0) -> list[Row]:
@@ -67,7 +97,7 @@ def inputs(rows: Sequence[Row], folder: Path) -> dict[str, Path]:
 
 def train(rows: Sequence[Row], folder: Path, model: dict[str, Any], seed: int = 0) -> Path:
     """Train on ``rows``; return the model's folder."""
-    run = train_baseline if model["kind"] == "logistic" else train_model
+    run: Any = partial(train_baseline, task=TASK) if model["kind"] in CLASSICAL else train_model
     run(
         **inputs(rows, folder),
         model=model,

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from arrow_visits import Row, write_visits
+from arrow_visits import Row, write_visits, write_vocabulary
 
 from visitseq import tables
 from visitseq.evaluate.metrics import estimate_metrics
 from visitseq.evaluate.recall import RankedVisits, estimate_recalls
 from visitseq.evaluate.scored_rows import ScoredRows
 
-CONTROLS, PARTS = 4, 7
+CONTROLS, PARTS, CODES = 4, 7, 50
 INDEX = datetime(2015, 6, 1)
 WHERE = " in the test part"
 GATES = {
@@ -55,6 +55,45 @@ ATTRITION = {
     ],
 }
 
+ONE_HOT: dict[str, Any] = {
+    "vocabulary": "codes",
+    "sequence": "visit",
+    "vectors": "none",
+    "domains": ["condition", "drug", "procedure"],
+}
+ENCODINGS = {
+    "one_hot": ONE_HOT,
+    "one_hot_by_code": {**ONE_HOT, "sequence": "code"},
+    "grouped": {**ONE_HOT, "vocabulary": "groups"},
+    "skipgram": {**ONE_HOT, "vectors": "skipgram"},
+}
+RECURRENT: dict[str, Any] = {
+    "kind": "recurrent",
+    "cell": "gru",
+    "nonlinearity": "tanh",
+    "reset": "after",
+    "bidirectional": False,
+    "embedding": 128,
+    "embed": "sum",
+    "hidden": 128,
+    "layers": 1,
+    "dropout": 0.5,
+    "duration": True,
+}
+
+
+def model_section(name: str) -> dict[str, Any]:
+    """A section of the configuration for a name of the tests' models."""
+    changes: dict[str, dict[str, Any]] = {
+        "rnn": {"cell": "rnn"},
+        "lstm": {"cell": "lstm"},
+        "bigru": {"bidirectional": True},
+        "gru_no_duration": {"duration": False},
+    }
+    if name.startswith(("gru", *changes)):
+        return {**RECURRENT, **changes.get(name, {})}
+    return {"kind": name if name in ("svm", "mlp", "knn", "seq2seq") else "logistic"}
+
 
 def study_of(**changes: Any) -> dict[str, Any]:
     study = {
@@ -81,10 +120,14 @@ def study_of(**changes: Any) -> dict[str, Any]:
     }
     onsets = [name for name, task in study["tasks"].items() if task["kind"] == "onset"]
     return {
+        "explained": [name for name in study["models"] if name == "gru"],
         "forward": [name for name in study["models"] if name in GATES],
         "encoded": list(product(onsets, study["encodings"])),
         "scored": list(product(onsets, study["encodings"], study["models"])),
         "replicates": {name: [name] for name in study["models"]},
+        "model_sections": {name: model_section(name) for name in study["models"]},
+        "encoding_sections": {name: ENCODINGS[name] for name in study["encodings"]},
+        "training_sizes": [],
         **study,
     }
 
@@ -97,22 +140,45 @@ def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None
         write_persons(rows, results / "1_ingest" / site / "persons.parquet", generator)
         for name, task in study["tasks"].items():
             write_cohort(rows, results / "2_cohort" / site / task["cohort"])
+            write_giveaways(results / "5_evaluate" / site / name / "giveaways.csv")
             for encoding in study["encodings"]:
                 folder = results.joinpath("3_encode", site, name, encoding)
                 write_visits(rows, folder / "visits.arrow")
+                write_vocabulary(rows, CODES, PARTS, folder / "vocabulary.parquet")
                 evaluated = results.joinpath("5_evaluate", site, name, encoding)
                 truth = np.where([bool(row.label) for row in rows], -0.8, -2.0)
                 truth = truth + generator.normal(size=len(rows))
                 if study["sites"][site]["simulated"]:
                     write_oracle(rows, truth, evaluated.parent / "oracle.parquet")
                 for model in study["models"]:
+                    write_times(results / "benchmarks", (site, name, encoding, model), study)
                     logit = truth + NOISE.get(model, 1) * generator.normal(size=len(rows))
                     for fold in study["folds"]:
                         write_evaluation(
                             rows, logit, evaluated / model / f"fold{fold}", fold, study
                         )
+                        if model in study["explained"]:
+                            write_importance(evaluated / model / f"fold{fold}", fold)
                         if model in study["forward"]:
                             write_reach(model, evaluated / model / f"fold{fold}", fold)
+
+
+def write_times(folder: Path, names: tuple[str, ...], study: dict[str, Any]) -> None:
+    """Seconds to score a patient in the first fold, and to train where sizes are asked for."""
+    for fold in study["folds"][:1]:
+        path = folder.joinpath("time_scoring", *names, f"fold{fold}.csv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            "way,timed,rows,median,low,high\n"
+            "one,200,1,0.00125,0.001,0.002\n"
+            "batch,5,300,0.0000125,0.00001,0.00003\n"
+        )
+    sizes = study["training_sizes"]
+    if sizes and study["model_sections"][names[-1]]["kind"] == "recurrent":
+        path = folder.joinpath("time_training", *names[:-1], f"{names[-1]}.csv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [(size, size - 1, 10, size / 100) for size in sizes]
+        _write_csv(pd.DataFrame(lines, columns=["asked", "patients", "epochs", "seconds"]), path)
 
 
 def cohort_rows(sets: int, generator: np.random.Generator) -> list[Row]:
@@ -122,7 +188,7 @@ def cohort_rows(sets: int, generator: np.random.Generator) -> list[Row]:
         visits = int(generator.poisson(8 if label else 5))
         days = np.sort(generator.choice(np.arange(1, 540), visits, replace=False))[::-1]
         codes = [
-            sorted(generator.choice(50, generator.integers(1, 5), False)) for _ in range(visits)
+            sorted(generator.choice(CODES, generator.integers(1, 5), False)) for _ in range(visits)
         ]
         rows.append(
             Row(
@@ -217,6 +283,35 @@ def write_evaluation(
     metrics = estimate_metrics(scored, study["draws"], study["seed"], fold)
     content = {name: estimate.to_json(WHERE) for name, estimate in metrics.items()}
     (folder / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def write_importance(folder: Path, fold: int) -> None:
+    """Thirty codes that matter less and less, every other one lowering the scores."""
+    codes = np.arange(30)
+    absolute = (1 + 0.1 * fold) / (1 + codes)
+    columns: dict[str, Any] = {
+        "code": [f"condition/{code}" for code in codes],
+        "description": [f"a finding of the kind {code}, otherwise unspecified" for code in codes],
+        "persons": 100 - codes,
+    }
+    means = {"mean": np.where(codes % 2, -1, 1) * absolute, "mean_absolute": absolute}
+    for name, values in {**means, "mean_among": 2 * means["mean"]}.items():
+        columns |= {name: values, f"{name}_low": values - 0.01, f"{name}_high": values + 0.01}
+    _write_csv(pd.DataFrame(columns), folder / "importance.csv")
+    content = {"method": "integrated gradients, 32 points", "codes": 30, "suppressed": 5}
+    (folder / "importance.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def write_giveaways(path: Path) -> None:
+    columns = ["giveaway", "group", "persons", "persons_with", "share", "low", "high", "reason"]
+    lines = [
+        ("heart_failure", "cases", 560, 0, 0.0, 0.0, 0.0, None),
+        ("heart_failure", "controls", 2240, 9, 0.004, 0.001, 0.006, None),
+        ("loop_diuretics", "cases", 560, 140, 0.25, 0.21, 0.29, None),
+        ("loop_diuretics", "controls", 2240, 224, 0.1, 0.08, 0.12, None),
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_csv(pd.DataFrame(lines, columns=columns), path)
 
 
 def write_forecasts(study: dict[str, Any], results: Path) -> None:

@@ -93,7 +93,7 @@ class Hospital:
             for period in person.get("periods", [("1990-01-01", "2030-12-31")])
         ]
         self.write("observation_periods", OBSERVATION_PERIODS, periods)
-        self.write("codes", CODES, [(HEART_FAILURE, "Heart failure", [], [])])
+        self.write("codes", CODES, [(HEART_FAILURE, "Heart failure", [])])
 
     @staticmethod
     def person(subject_id: int, person: dict[str, Any]) -> tuple[Any, ...]:

@@ -90,6 +90,27 @@ def test_a_reference_needs_no_model_where_none_is_run() -> None:
     assert filled()["run"]["reference"] is None
 
 
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        ({"neighbors": [3]}, "search/neighbors: neighbors is no setting .* mean neighbours"),
+        ({"features": ["time"]}, "search/features: .* can be searched.*are neighbours"),
+        ({"neighbours": [3, 0]}, "search/neighbours: 0 is less than the minimum of 1"),
+        ({"neighbours": [2.5]}, "search/neighbours: 2.5 is not of type 'integer'"),
+        ({"neighbours": []}, "search/neighbours"),
+        ({"neighbours": 3}, "search/neighbours: 3 is not of type 'array'"),
+    ],
+)
+def test_a_search_names_settings_and_values_of_its_kind(search: Any, message: str) -> None:
+    with pytest.raises(UserError, match=f"^Configuration, models/knn/{message}"):
+        filled(models={"knn": {"search": search}})
+
+
+def test_a_search_keeps_its_values() -> None:
+    search = {"neighbours": [3, 30]}
+    assert filled(models={"knn": {"search": search}})["models"]["knn"]["search"] == search
+
+
 def test_a_site_of_another_source_is_replaced_whole() -> None:
     config = filled(sites={"riverside": {"source": "omop", "path": "/data"}})
     assert "persons" not in config["sites"]["riverside"]
@@ -114,7 +135,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"models": {"new": {"kind": "forest"}}}, "models/new/kind: 'forest' is not one of"),
     (
         {"models": {"new": {"kind": "recurent"}}},
-        "not one of .* recurrent, seq2seq. Did you mean recurrent?",
+        "not one of .* recurrent, .*seq2seq. Did you mean recurrent?",
     ),
     (
         {"sites": {"lakeview": {"preset": "primary"}}},
@@ -157,6 +178,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"cohorts": {"everyone": {"age": [40, 85]}}}, "cohorts/everyone: unknown key age"),
     ({"cohorts": {"new": {"kind": "some"}}}, "cohorts/new/kind: 'some' is not one of"),
     ({"models": {"seq2seq": {"layers": 2}}}, "models/seq2seq: unknown key layers"),
+    (
+        {"encodings": {"one_hot": {"dimension": 50}}},
+        "one_hot/dimension: 50 is for an encoding with",
+    ),
+    (
+        {"encodings": {"skipgram": {"corpus": "all"}}},
+        "skipgram/corpus: 'all' is not one of site, c",
+    ),
 ]
 
 
@@ -195,3 +224,11 @@ def test_a_section_of_the_wrong_kind() -> None:
 def test_any_list_of_the_grid_may_be_empty() -> None:
     config = filled(run={"sites": [], "tasks": [], "encodings": [], "models": [], "folds": []})
     assert config["run"]["models"] == []
+
+
+def test_an_explained_model_has_to_be_defined() -> None:
+    with pytest.raises(UserError, match=r"run/explain: grue is not defined\. Did you mean gru\?"):
+        filled(run={"explain": ["grue"]})
+    assert filled(run={"explain": ["lstm"], "models": []})["run"]["explain"] == ["lstm"]
+    with pytest.raises(UserError, match="run/explain: knn cannot be explained: it is of kind knn"):
+        filled(run={"explain": ["knn"]})

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from event_tables import Event, event, write_codes, write_cohort, write_events
+from event_tables import Event, event, write_ancestors, write_codes, write_cohort, write_events
 
 from visitseq.cohort.windows import months_to_days, window_bounds
 from visitseq.encode.encode import encode_visits
@@ -45,6 +45,7 @@ def encode(
         cohort=write_cohort(folder / "cohort.parquet", cohort or [(1, INDEX, True, 0)]),
         events=write_events(folder / "events.parquet", events),
         codes=write_codes(folder / "codes.parquet", codes or events),
+        ancestors=write_ancestors(folder / "ancestors.parquet"),
         folder=folder / "out",
         seed=0,
         parts=3,

@@ -18,7 +18,7 @@ from visitseq.encode.encode import encode_visits
 from visitseq.encode.groups import columns_of
 from visitseq.encode.sequences import count_matrix, known_codes, read_sequences
 from visitseq.encode.targets import encode_targets
-from visitseq.tables import CODES, COHORT, write_parquet
+from visitseq.tables import ANCESTORS, CODES, COHORT, write_parquet
 
 SHARED = Path(__file__).resolve().parents[3] / "shared/data"
 PHENOTYPE = Path(__file__).resolve().parents[2] / "workflow/phenotypes/heart_failure.yaml"
@@ -27,18 +27,17 @@ TASK = {"observation_months": 12, "prediction_months": 0, "phenotype_codes": "dr
 DOMAINS = ["condition", "drug", "procedure"]
 ENCODING = {"vocabulary": "groups", "level": 2, "sequence": "visit", "domains": DOMAINS}
 
-#: A code, its ancestors and how many steps above it each stands; null for a name alone.
-CODES_KNOWN: list[tuple[str, list[str] | None, list[int] | None]] = [
-    ("condition/10", ["condition/500", "condition/90", "condition/600"], [1, 2, 3]),
-    ("condition/11", [], []),
-    ("condition/316139", ["condition/90"], [1]),
-    ("condition/90", None, None),
-    ("drug/20", ["drug/70", "drug/1000", "drug/999", "drug/5"], [0, 2, 2, 4]),
-    ("drug/21", ["drug/70"], [0]),
-    ("drug/999", None, None),
-    ("procedure/30", ["procedure/8"], [1]),
-    ("procedure/31", ["procedure/8"], [2]),
-]
+#: Each code's ancestors, and how many steps above it each stands.
+ABOVE: dict[str, dict[str, int]] = {
+    "condition/10": {"condition/500": 1, "condition/90": 2, "condition/600": 3},
+    "condition/11": {},
+    "condition/316139": {"condition/90": 1},
+    "drug/20": {"drug/70": 0, "drug/1000": 2, "drug/999": 2, "drug/5": 4},
+    "drug/21": {"drug/70": 0},
+    "procedure/30": {"procedure/8": 1},
+    "procedure/31": {"procedure/8": 2},
+}
+UNNAMED = "procedure/8"  # the site's concept table lacks it
 
 
 def on(day: float, code: str, source: str | None = None, subject: int = 1) -> Event:
@@ -64,12 +63,20 @@ EVENTS = [
 ]
 
 
-def write_known(path: Path) -> Path:
-    columns = zip(*CODES_KNOWN, strict=True)
-    code, parents, levels = (list(column) for column in columns)
-    names = [f"name of {name}" for name in code]
-    write_parquet(pa.table([code, names, parents, levels], CODES.names).cast(CODES), path)
-    return path
+def write_known(folder: Path) -> dict[str, Path]:
+    """Write codes.parquet and ancestors.parquet; return where they are."""
+    codes = [(code, f"name of {code}", list(above)) for code, above in ABOVE.items()]
+    ancestors = [
+        (code, ancestor, levels, None if ancestor == UNNAMED else f"name of {ancestor}")
+        for code, above in ABOVE.items()
+        for ancestor, levels in above.items()
+    ]
+    tables: dict[str, tuple[list[Any], pa.Schema]]
+    tables = {"codes": (codes, CODES), "ancestors": (ancestors, ANCESTORS)}
+    for name, (rows, schema) in tables.items():
+        named_rows = [dict(zip(schema.names, row, strict=True)) for row in rows]
+        write_parquet(pa.Table.from_pylist(named_rows, schema), folder / f"{name}.parquet")
+    return {name: folder / f"{name}.parquet" for name in tables}
 
 
 def encode(folder: Path, events: list[Event], task: dict[str, Any] = TASK, **keys: Any) -> Path:
@@ -81,7 +88,7 @@ def encode(folder: Path, events: list[Event], task: dict[str, Any] = TASK, **key
         phenotype=PHENOTYPE,
         cohort=write_cohort(folder / "cohort.parquet", [(s, INDEX, True, 0) for s in subjects]),
         events=write_events(folder / "events.parquet", events),
-        codes=write_known(folder / "codes.parquet"),
+        **write_known(folder),
         folder=folder / "out",
         seed=0,
         parts=3,
@@ -158,7 +165,7 @@ def test_a_patient_by_hand(tmp_path: Path) -> None:
     )
     assert described["condition/ccs/98"] == "Essential hypertension"
     assert described["drug/group/999"] == "name of drug/999"
-    assert described["procedure/group/8"] is None  # the site's concept table lacks it
+    assert described["procedure/group/8"] is None  # ``UNNAMED``
     assert described["drug/21"] == "name of drug/21"
     counts = dict(zip(*(vocabulary[n].to_pylist() for n in ("code", "part_0")), strict=True))
     assert counts["condition/ccs/98"] == 2
@@ -287,7 +294,7 @@ def test_labels_of_a_forecast_stay_codes(tmp_path: Path) -> None:
             encoding=ENCODING | {"vocabulary": vocabulary},
             cohort=tmp_path / "cohort.parquet",
             events=write_events(tmp_path / "events.parquet", EVENTS),
-            codes=write_known(tmp_path / "codes.parquet"),
+            **write_known(tmp_path),
             folder=outs[vocabulary],
             parts=3,
         )
@@ -308,6 +315,7 @@ def test_ancestors_of_real_concepts_by_independent_sql(tmp_path: Path, level: in
     database = SHARED / "gibleed/gibleed.duckdb"
     ingest(database, tmp_path)
     code_table = pq.read_table(tmp_path / "codes.parquet")
+    ancestors = pq.read_table(tmp_path / "ancestors.parquet")
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{database}' AS site (READ_ONLY)")
         connection.register("code_table", code_table)
@@ -320,7 +328,6 @@ def test_ancestors_of_real_concepts_by_independent_sql(tmp_path: Path, level: in
                 AND min_levels_of_separation BETWEEN 1 AND {level}
                 AND ancestor_concept_id <> descendant_concept_id
             WHERE split_part(code, '/', 1) IN ('condition', 'drug', 'procedure')
-                AND parent_codes IS NOT NULL
             GROUP BY code ORDER BY code
             """
         ).fetchall()
@@ -332,7 +339,7 @@ def test_ancestors_of_real_concepts_by_independent_sql(tmp_path: Path, level: in
         "code": codes,
         "source_codes": [[""]] * len(codes),
     }
-    columns = columns_of(pa.table(record), code_table, ENCODING | {"level": level})
+    columns = columns_of(pa.table(record), code_table, ENCODING | {"level": level}, ancestors)
     expected = [
         code if ancestor is None else f"{code.split('/')[0]}/group/{int(ancestor)}"
         for code, ancestor in rows

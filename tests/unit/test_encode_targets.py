@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from event_tables import Event, event, write_codes, write_events
+from event_tables import Event, event, write_ancestors, write_codes, write_events
 
 from visitseq.encode.histories import read_histories
 from visitseq.encode.rollup import icd_category, roll_up
 from visitseq.encode.targets import encode_targets
 from visitseq.errors import UserError
-from visitseq.tables import COHORT, VISIT_TARGETS, vocabulary_schema, write_parquet
+from visitseq.tables import ANCESTORS, COHORT, VISIT_TARGETS, vocabulary_schema, write_parquet
 
 START, INDEX = datetime(2012, 1, 1), datetime(2012, 6, 1)
 TASK = {"kind": "forecast", "visits_ahead": 1, "labels": ["condition"], "rollup": "none"}
@@ -65,6 +65,7 @@ def encode(
         cohort=folder / "cohort.parquet",
         events=write_events(folder / "events.parquet", events),
         codes=write_codes(folder / "codes.parquet", events),
+        ancestors=write_ancestors(folder / "ancestors.parquet"),
         folder=folder / "out",
         parts=3,
     )
@@ -259,20 +260,21 @@ def test_each_rollup_by_hand(rollup: str, labels: list[list[str]]) -> None:
     codes = ["condition/1", "condition/2", "condition/3", "drug/7", "drug/8"]
     sources = [["ICD9CM/428.0"], ["428.20"], ["SNOMED/3"], [""], ["RxNorm/8"]]
     record = pa.table({"code": codes, "source_codes": sources})
-    parents: list[list[str]] = [["condition/9"], [], [], ["drug/71", "drug/70", "drug/5"], []]
-    levels: list[list[int]] = [[1], [], [], [1, 2, 3], []]
-    code_table = pa.table(
-        {
-            "code": [*codes, "drug/70"],
-            "description": [*codes, "a class"],
-            "parent_codes": pa.array([*parents, None], pa.list_(pa.string())),
-            "parent_levels": pa.array([*levels, None], pa.list_(pa.int32())),
-        }
+    code_table = pa.table({"code": codes, "description": codes})
+    above = [
+        ("condition/1", "condition/9", 1, None),
+        ("drug/7", "drug/71", 1, None),
+        ("drug/7", "drug/70", 2, "a class"),
+        ("drug/7", "drug/5", 3, None),
+    ]
+    names = ("code", "ancestor", "levels", "description")
+    ancestors = pa.Table.from_pylist(
+        [dict(zip(names, row, strict=True)) for row in above], ANCESTORS
     )
     task = {"labels": ["condition", "drug"], "rollup": rollup, "level": 2}
-    found = roll_up(record, np.array([0, 0, 1, 1, 1]), code_table, task)
-    names = found.names.to_pylist()
-    pairs = list(zip(found.visit.tolist(), [names[place] for place in found.ids], strict=True))
+    found = roll_up(record, np.array([0, 0, 1, 1, 1]), code_table, ancestors, task)
+    labelled = found.names.to_pylist()
+    pairs = list(zip(found.visit.tolist(), [labelled[place] for place in found.ids], strict=True))
     assert pairs == [(visit, label) for visit in (0, 1) for label in labels[visit]]
     if rollup != "none":
         described = dict(zip(*found.described.to_pydict().values(), strict=True))

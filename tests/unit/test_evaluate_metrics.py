@@ -272,6 +272,7 @@ def test_rows_without_a_set_are_groups_of_their_own() -> None:
             "score": [0.4, 0.3, 0.2, 0.1],
             "subject_id": pa.array([1, 3, 2, 3], pa.int64()),
             "boolean_value": [True, False, False, True],
+            "predicted_boolean_probability": pa.array([0.4, 0.3, 0.2, 0.1], pa.float32()),
         }
     )
     rows = ScoredRows.from_predictions(table)

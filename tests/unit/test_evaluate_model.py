@@ -25,6 +25,7 @@ from visitseq.evaluate.estimate import Estimate, undefined
 from visitseq.evaluate.evaluate import evaluate_model
 from visitseq.evaluate.folds import mean_over_folds
 from visitseq.evaluate.metrics import METRICS
+from visitseq.evaluate.platt import fit_platt
 from visitseq.evaluate.threshold import choose_threshold
 from visitseq.train.baseline import train_baseline
 from visitseq.train.trained import TrainedModel
@@ -62,8 +63,15 @@ def known_scores(sequences: Sequences) -> npt.NDArray[np.float64]:
 def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Evaluate rows with a model whose scores are written down above."""
 
-    def run(rows: Sequence[Row], scores: Any = known_scores) -> dict[str, Any]:
-        model = TrainedModel(card={}, known=np.array([1], dtype=np.int32), score=scores)
+    def run(
+        rows: Sequence[Row], scores: Any = known_scores, gives_probabilities: bool = True
+    ) -> dict[str, Any]:
+        model = TrainedModel(
+            card={"training": {"rows": 20, "cases": 5}},
+            known=np.array([1], dtype=np.int32),
+            score=scores,
+            gives_probabilities=gives_probabilities,
+        )
         monkeypatch.setattr(stage, "load_model", lambda folder: model)
         write_visits(rows, tmp_path / "visits.arrow")
         evaluate_model(
@@ -165,6 +173,26 @@ def test_without_both_classes_the_threshold_is_a_half(
     assert table["predicted_boolean_value"].to_pylist() == [True, False, False, True]
 
 
+def test_scores_that_are_no_probabilities_get_some_from_the_validation_part(
+    evaluate: Any, tmp_path: Path
+) -> None:
+    rows = [*TEST, *VALIDATION, *OTHERS]
+    plain = evaluate(rows)
+    content = evaluate(rows, gives_probabilities=False)
+    table = pq.read_table(tmp_path / "out/predictions.parquet")
+    assert table["score"].to_pylist() == [0.8, 0.3, 0.4, 0.6]
+    sigmoid = fit_platt(np.array([True, False, False]), np.array([0.7, 0.5, 0.1]), 0.25)
+    assert content["platt"] == sigmoid.to_json()
+    expected = sigmoid.probabilities(table["score"].to_numpy()).astype(np.float32)
+    assert table["predicted_boolean_probability"].to_pylist() == expected.tolist()
+    assert content["auroc"] == plain["auroc"]
+    assert content["threshold"] == plain["threshold"]
+    labels = np.array([True, False, True, False])
+    assert content["brier"]["value"] == pytest.approx(np.mean((labels - expected) ** 2.0))
+    assert "platt" not in plain
+    assert "row" in evaluate(TEST, gives_probabilities=False)["platt"]["reason"]
+
+
 def test_scores_that_are_not_finite_are_an_error(evaluate: Any) -> None:
     with pytest.raises(UserError, match=r"2 of 4 rows no finite score.*smaller learning rate"):
         evaluate(TEST, lambda rows: np.array([0.1, math.nan, math.inf, 0.2])[: len(rows)])
@@ -184,8 +212,9 @@ def test_a_trained_baseline_from_its_folder(tmp_path: Path) -> None:
     common: dict[str, Any] = {"visits": tmp_path / "visits.arrow", "fold": FOLD, "parts": PARTS}
     train_baseline(
         vocabulary=tmp_path / "vocabulary.parquet",
-        model={"kind": "logistic", "inverse_penalty": 1.0},
-        encoding={"vocabulary": "codes", "sequence": "visit", "min_count": 1},
+        task=TASK,
+        model={"kind": "logistic", "inverse_penalty": 1.0, "features": "counts", "search": {}},
+        encoding={"vocabulary": "codes", "sequence": "visit", "min_count": 1, "vectors": "none"},
         seed=0,
         folder=tmp_path / "model",
         **common,

@@ -370,10 +370,16 @@ def test_a_validation_part_without_visits_has_no_distances(tmp_path: Path) -> No
     assert content["spectral_radius"]["trained"]["new"] > 0
 
 
-def test_a_network_that_reads_in_both_directions_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"bidirectional": True}, "both directions"), ({"visits": "shuffled"}, "visits shuffled")],
+)
+def test_a_network_that_does_not_read_forwards_is_refused(
+    tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
     rows = cohort()
-    folder = train(rows, tmp_path, MODEL | {"bidirectional": True})
-    with pytest.raises(UserError, match="both directions"):
+    folder = train(rows, tmp_path, MODEL | {"epochs": 1} | changes)
+    with pytest.raises(UserError, match=reason):
         reach_of(rows, folder, tmp_path / "reach")
 
 

@@ -47,6 +47,8 @@ from visitseq.figures.cohort_table import cohort_table
 from visitseq.figures.draw import draw_figures
 from visitseq.figures.forecast import draw_forecast
 from visitseq.figures.forecast_results import read_forecasts
+from visitseq.figures.importance import draw_importance
+from visitseq.figures.importance_results import read_importances
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import metrics_table, readable_metrics
 from visitseq.figures.model_results import FoldResult, read_ceilings, read_results
@@ -65,14 +67,17 @@ from visitseq.figures.subgroup_results import read_subgroups
 from visitseq.figures.subgroups import draw_subgroups
 
 FIGURES = ["roc", "calibration", "strata", "subgroups", "attrition", "love", "cohort", "reach"]
+FIGURES += ["importance"]
 TABLES = [
     *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],
-    *["cohort", "reach"],
+    *["cohort", "reach", "importance", "errors", "giveaways"],
+    *["observation", "prediction", "timing_scoring"],
 ]
+PAPER = ["encodings", "windows", "schematic_visits", "schematic_network", "schematic_windows"]
 FILES = {
     "metrics.parquet",
     *(f"table_{name}.csv" for name in TABLES),
-    *(f"fig_{name}.{ending}" for name in FIGURES for ending in ("pdf", "svg")),
+    *(f"fig_{name}.{ending}" for name in [*FIGURES, *PAPER] for ending in ("pdf", "svg")),
 }
 MODELS = ["logistic", "svm", "mlp", "knn", "rnn", "lstm", "gru", "bigru"]
 TWO_SITES = {
@@ -116,6 +121,7 @@ def all_figures(study: Study) -> dict[str, Figure]:
             "love": draw_love(study),
             "cohort": draw_cohort(study, cohort_table(study)),
             "reach": draw_reach(study, read_reach(study)),
+            "importance": draw_importance(study, read_importances(study)),
         }
 
 

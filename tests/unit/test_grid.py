@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from visitseq.grid import asked, left_out, refusal, replicates
+from visitseq.grid import asked, left_out, refusal, replicates, unexplained
 
 ONSET = {"kind": "onset"}
 FORECAST = {"kind": "forecast", "labels": ["condition", "drug"]}
@@ -20,6 +20,8 @@ CONDITIONS = {**BY_VISIT, "domains": ["condition"]}
         (FORECAST, BY_VISIT, "seq2seq", None),
         (FORECAST, BY_VISIT, "logistic", "a model of kind logistic gives each person one score"),
         (FORECAST, BY_VISIT, "recurrent", "a model of kind recurrent gives each person one score"),
+        (FORECAST, BY_VISIT, "retain", "a model of kind retain gives each person one score"),
+        (FORECAST, BY_VISIT, "transformer", "a model of kind transformer gives each person one"),
         (FORECAST, BY_CODE, "seq2seq", "with sequence code a step is a code"),
         (FORECAST, CONDITIONS, "seq2seq", "the labels' domain drug is not among the encoding's"),
         (ONSET, CONDITIONS, "last_visit", "a model of kind last_visit ranks labels of visits"),
@@ -49,6 +51,13 @@ def test_a_network_of_both_directions_cannot_predict_the_next_visit() -> None:
     both = {"kind": "recurrent", "bidirectional": True}
     assert "has read the visits that it is to predict" in str(refusal(NEXT_VISIT, model=both))
     assert refusal(ONSET, model=both) is None
+
+
+def test_what_a_next_visit_has_no_use_for_is_refused() -> None:
+    last: dict[str, Any] = {"kind": "recurrent", "visits": "last"}
+    assert "the model's are last" in str(refusal(NEXT_VISIT, model=last))
+    searched: dict[str, Any] = {"kind": "recurrent", "search": {"hidden": [8, 16]}}
+    assert "chooses by AUROC" in str(refusal(NEXT_VISIT, model=searched))
 
 
 def test_the_study_names_each_thing_that_it_leaves_out_once() -> None:
@@ -90,3 +99,11 @@ def test_models_that_differ_in_their_seed_alone_are_replicates() -> None:
     }
     found = replicates(models, ["wide", "gru_again", "gru", "logistic"])
     assert found == {"wide": ["wide"], "gru_again": ["gru_again", "gru"], "logistic": ["logistic"]}
+
+
+def test_what_cannot_be_explained_has_a_reason() -> None:
+    explained = ("recurrent", "transformer", "retain", "seq2seq", "logistic")
+    assert [unexplained({"kind": kind}) for kind in explained] == [None] * len(explained)
+    assert "no code has a share" in str(unexplained({"kind": "knn"}))
+    assert unexplained({"kind": "logistic", "features": "counts"}) is None
+    assert "no single coefficient" in str(unexplained({"kind": "logistic", "features": "time"}))

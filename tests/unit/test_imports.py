@@ -9,7 +9,7 @@ STAGES = {
     "simulate": ["simulate_site"],
     "ingest": ["ingest_site"],
     "cohort": ["build_cohort"],
-    "encode": ["encode_visits"],
+    "encode": ["encode_visits", "train_vectors"],
     "train": ["train_model", "train_baseline"],
     "evaluate": ["evaluate_model", "score_oracle", "measure_reach"],
     "figures": ["draw_figures"],
@@ -26,7 +26,7 @@ def test_a_rule_is_a_function_of_its_stage(stage: str) -> None:
 
 def test_the_packages_alone_import_nothing_heavy() -> None:
     packages = ", ".join(f"visitseq.{stage}" for stage in STAGES)
-    heavy = "{'torch', 'sklearn', 'duckdb'} & set(sys.modules)"
+    heavy = "{'torch', 'sklearn', 'duckdb', 'gensim'} & set(sys.modules)"
     script = f"import {packages}, sys; print(sorted({heavy}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert done.stdout.decode().strip() == "[]"

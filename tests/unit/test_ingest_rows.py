@@ -10,7 +10,7 @@ from meds.schema import DataSchema
 from omop_site import Row, Tables, condition, ingest, person, visit, write_folder
 
 from visitseq.errors import UserError
-from visitseq.tables import CODES, EVENTS, OBSERVATION_PERIODS, PERSONS
+from visitseq.tables import ANCESTORS, CODES, EVENTS, OBSERVATION_PERIODS, PERSONS
 
 
 def read(tmp_path: Path, tables: Tables, **site: Any) -> tuple[list[Row], Row]:
@@ -153,17 +153,15 @@ def test_a_record_by_hand_becomes_these_events(tmp_path: Path) -> None:
     described = {row["code"]: row for row in known.to_pylist()}
     assert described["condition/316139"]["description"] == "Heart failure"
     assert described["condition/316139"]["parent_codes"] == ["condition/6", "condition/5"]
-    assert described["condition/316139"]["parent_levels"] == [1, 2]
-    # An ancestor that no event holds stands for its name; one without a name does not stand.
-    assert described["condition/6"] == {
-        "code": "condition/6",
-        "description": "Heart disease",
-        "parent_codes": None,
-        "parent_levels": None,
-    }
-    assert "condition/5" not in described
-    assert described["sex/8507"]["parent_codes"] == described["sex/8507"]["parent_levels"] == []
+    assert described["sex/8507"]["parent_codes"] == []
+    assert set(described) == {event["code"] for event in events}
     assert described["care_site/4"]["description"] == "Clinic"
+    ancestors = pq.read_table(out / "ancestors.parquet")
+    assert ancestors.schema.equals(ANCESTORS)
+    assert [tuple(row.values()) for row in ancestors.to_pylist()] == [
+        ("condition/316139", "condition/6", 1, "Heart disease"),
+        ("condition/316139", "condition/5", 2, None),
+    ]
     assert pq.read_schema(out / "observation_periods.parquet").equals(OBSERVATION_PERIODS)
 
 
@@ -336,6 +334,32 @@ def test_observation_periods_that_touch_are_one(tmp_path: Path) -> None:
         (date(2010, 1, 1), date(2010, 12, 31)),
         (date(2012, 1, 1), date(2012, 2, 1)),
     ]
+
+
+def test_an_ancestor_stands_once_at_its_least_distance(tmp_path: Path) -> None:
+    rows = [(9, 3), (10, 1), (9, 1), (316139, 0), (8, None)]
+    tables = {
+        "person": [person(1)],
+        "condition_occurrence": [condition(1, "2010-01-01")],
+        "concept_ancestor": [
+            {
+                "ancestor_concept_id": ancestor,
+                "descendant_concept_id": 316139,
+                "min_levels_of_separation": levels,
+            }
+            for ancestor, levels in rows
+        ],
+    }
+    read(tmp_path / "with", tables)
+    found = pq.read_table(tmp_path / "with/out/ancestors.parquet").to_pylist()
+    assert [(row["ancestor"], row["levels"]) for row in found] == [
+        ("condition/9", 1),
+        ("condition/10", 1),
+        ("condition/8", None),
+    ]
+    del tables["concept_ancestor"]
+    read(tmp_path / "without", tables)
+    assert pq.read_table(tmp_path / "without/out/ancestors.parquet").equals(ANCESTORS.empty_table())
 
 
 def test_the_date_serves_where_the_datetime_says_no_more(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visitseq.simulate.code_tables import read_rows
+from visitseq.code_tables import read_rows
 from visitseq.simulate.codebook import DOMAINS, Codebook, load_codebook
 from visitseq.simulate.tail import diagnosis_categories, tail_codes
 from visitseq.simulate.vocabulary import vocabulary_tables

@@ -3,6 +3,8 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skops.io.exceptions import UntrustedTypesFoundException
 from small_training import (
+    CLASSICAL,
     CODES,
     ENCODING,
     FOLD,
     GRU,
     LOGISTIC,
+    MLP,
     PARTS,
+    RETAIN,
+    SVM,
+    TASK,
+    TRANSFORMER,
+    TREES,
     card_of,
     cohort,
     inputs,
@@ -69,7 +78,36 @@ def test_gru_learns_the_order_and_counts_cannot(tmp_path: Path) -> None:
     assert auroc(train(rows, tmp_path / "logistic", LOGISTIC)) < 0.7
 
 
-@pytest.mark.parametrize("kind", [GRU, LOGISTIC], ids=["gru", "logistic"])
+@pytest.mark.parametrize(
+    ("kind", "rate"), [(RETAIN, 0.02), (TRANSFORMER, 0.005)], ids=["retain", "transformer"]
+)
+def test_the_other_networks_learn_the_order_too(
+    tmp_path: Path, kind: dict[str, Any], rate: float
+) -> None:
+    model = {**kind, "hidden": 16, "learning_rate": rate, "epochs": 15, "dropout": 0.0}
+    assert auroc(train(order_only(), tmp_path, model)) > 0.95
+
+
+def test_nothing_is_learnt_where_the_order_is_taken_away(tmp_path: Path) -> None:
+    model = {**GRU, "hidden": 16, "learning_rate": 0.02, "visits": "shuffled"}
+    assert auroc(train(order_only(), tmp_path, model)) < 0.7
+
+
+NETWORKS = {
+    "gru": GRU,
+    "gru_shuffled": {**GRU, "visits": "shuffled"},
+    "retain": RETAIN,
+    "transformer": {**TRANSFORMER, "longest": 3},
+}
+KINDS = pytest.mark.parametrize(
+    "kind", [*NETWORKS.values(), *CLASSICAL.values()], ids=[*NETWORKS, *CLASSICAL]
+)
+
+
+PROBABILITIES = {**NETWORKS, "logistic": LOGISTIC, "mlp": MLP, "trees": TREES}
+
+
+@pytest.mark.parametrize("kind", PROBABILITIES.values(), ids=PROBABILITIES)
 def test_a_reloaded_model_has_the_losses_that_were_written(
     tmp_path: Path, kind: dict[str, Any]
 ) -> None:
@@ -167,14 +205,14 @@ def test_logistic_equals_a_fit_on_dense_counts(tmp_path: Path) -> None:
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", [GRU, LOGISTIC], ids=["gru", "logistic"])
+@pytest.mark.parametrize("kind", [GRU, *CLASSICAL.values()], ids=itemgetter("kind"))
 def test_the_test_part_teaches_nothing(tmp_path: Path, kind: dict[str, Any]) -> None:
     rows = cohort()
     others = [
         Row([[1, 7]] * 9, not row.label, row.part) if row.part == FOLD else row for row in rows
     ]
     one, two = train(rows, tmp_path / "one", kind), train(others, tmp_path / "two", kind)
-    weights = "model.skops" if kind is LOGISTIC else "model.safetensors"
+    weights = "model.safetensors" if kind is GRU else "model.skops"
     assert_same_files(one, two, {weights, "model.json", "history.csv"})
 
 
@@ -193,17 +231,21 @@ from pathlib import Path
 from visitseq.train import {rule}
 assert "{foreign}" not in sys.modules
 arguments = json.loads(sys.argv[1])
-paths = {{name: Path(arguments.pop(name)) for name in ("visits", "vocabulary", "folder")}}
-{rule}(**paths, **arguments)
+paths = {{name: Path(arguments.pop(name)) for name in ("visits", "vocabulary")}}
+folder = Path(arguments.pop("folder"))
+for model in arguments.pop("models"):
+    {rule}(**paths, **arguments, model=model, folder=folder / model["kind"])
 assert "{foreign}" not in sys.modules
 """
 
 
 def train_in_fresh_processes(
-    script: str, model: dict[str, Any], files: dict[str, Path], folders: list[Path]
+    script: str, models: Sequence[dict[str, Any]], files: dict[str, Path], folders: list[Path]
 ) -> None:
     """Run ``script`` in a process a folder, each with other hashes and other addresses."""
-    settings = {"model": model, "encoding": ENCODING, "fold": FOLD, "parts": PARTS, "seed": 0}
+    settings = {"models": models, "encoding": ENCODING, "fold": FOLD, "parts": PARTS, "seed": 0}
+    if models[0]["kind"] in CLASSICAL:
+        settings["task"] = TASK
     paths = {name: str(path) for name, path in files.items()}
     threads = str(torch.get_num_threads())  # sums are rounded differently with more threads
     processes = []
@@ -222,23 +264,25 @@ def assert_same_files(one: Path, two: Path, names: set[str]) -> None:
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
-def test_two_processes_write_the_same_baseline_and_import_no_torch(tmp_path: Path) -> None:
+def test_two_processes_write_the_same_baselines_and_import_no_torch(tmp_path: Path) -> None:
     files = inputs(cohort(), tmp_path)
     script = SCRIPT.format(rule="train_baseline", foreign="torch")
-    train_in_fresh_processes(script, LOGISTIC, files, [tmp_path / "one", tmp_path / "two"])
+    models = list(CLASSICAL.values())
+    train_in_fresh_processes(script, models, files, [tmp_path / "one", tmp_path / "two"])
     names = {"model.skops", "model.json", "history.csv"}
-    assert_same_files(tmp_path / "one", tmp_path / "two", names)
+    for kind in CLASSICAL:
+        assert_same_files(tmp_path / "one" / kind, tmp_path / "two" / kind, names)
 
 
 def test_a_fresh_process_writes_the_same_network_and_imports_no_sklearn(tmp_path: Path) -> None:
     here = train(cohort(), tmp_path, GRU)
     script = SCRIPT.format(rule="train_model", foreign="sklearn")
-    train_in_fresh_processes(script, GRU, inputs(cohort(), tmp_path), [tmp_path / "fresh"])
+    train_in_fresh_processes(script, [GRU], inputs(cohort(), tmp_path), [tmp_path / "fresh"])
     names = {"model.safetensors", "model.json", "history.csv"}
-    assert_same_files(here, tmp_path / "fresh", names)
+    assert_same_files(here, tmp_path / "fresh/recurrent", names)
 
 
-@pytest.mark.parametrize("kind", [GRU, LOGISTIC], ids=["gru", "logistic"])
+@KINDS
 def test_scores_depend_neither_on_the_order_nor_on_the_company(
     tmp_path: Path, kind: dict[str, Any]
 ) -> None:
@@ -280,7 +324,7 @@ def test_the_callers_random_state_is_left_alone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(numpy_state(), numpy_before)
 
 
-@pytest.mark.parametrize("kind", [GRU, LOGISTIC], ids=["gru", "logistic"])
+@pytest.mark.parametrize("kind", [GRU, *CLASSICAL.values()], ids=itemgetter("kind"))
 @pytest.mark.parametrize("label", [True, False])
 def test_a_training_part_of_one_class_is_refused(
     tmp_path: Path, kind: dict[str, Any], label: bool
@@ -293,7 +337,7 @@ def test_a_training_part_of_one_class_is_refused(
     assert not (tmp_path / "model").exists()
 
 
-@pytest.mark.parametrize("kind", [GRU, LOGISTIC], ids=["gru", "logistic"])
+@pytest.mark.parametrize("kind", [GRU, *CLASSICAL.values()], ids=itemgetter("kind"))
 def test_a_fold_that_knows_no_code_learns_the_base_rate(
     tmp_path: Path, kind: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -301,9 +345,9 @@ def test_a_fold_that_knows_no_code_learns_the_base_rate(
     folder = train(rows, tmp_path, {**kind, "duration": False} if kind is GRU else kind)
     assert "none of the 8 codes stands in 2 visits" in caplog.text
     assert card_of(folder)["known"] == []
-    # One case among the two training rows.
+    # One case among the two training rows; a margin is then 0.
     scores = load_model(folder).score(in_memory([row.visits for row in rows]))
-    assert scores == pytest.approx([0.5] * 3, abs=0.1)
+    assert scores == pytest.approx([0.0 if kind is SVM else 0.5] * 3, abs=0.1)
 
 
 def test_divergence_is_said(tmp_path: Path) -> None:

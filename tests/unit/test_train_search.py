@@ -43,7 +43,9 @@ def test_every_trial_is_recorded() -> None:
             {"l2": 2, "validation_auroc": 0.8, "validation_loss": 0.5},
         ],
     }
-    without = search_json([Trial({}, None, 0.1)], 0)
+    by_loss = search_json([Trial({}, None, 0.1)], 0)
+    assert by_loss["chosen_by"].startswith("loss")
+    without = search_json([Trial({}, None, None)], 0)
     assert without["chosen_by"].startswith("order")
 
 

@@ -69,6 +69,24 @@ def test_what_the_cell_does_not_have_is_refused(keys: dict[str, Any], message: s
         filled(**keys)
 
 
+@pytest.mark.parametrize(
+    "keys", [{"hidden": 10}, {"search": {"heads": [2, 3]}}, {"heads": 8, "search": {"hidden": [4]}}]
+)
+def test_heads_that_do_not_divide_the_width_are_refused(keys: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"models/mine/hidden: \d+ is no multiple of heads, \d"):
+        filled(kind="transformer", **keys)
+    assert filled(kind="transformer", search={"heads": [2, 8]})["hidden"] == 128
+
+
+@pytest.mark.parametrize("kind", ["recurrent", "retain", "transformer"])
+def test_every_network_reads_all_visits_in_order_from_seed_0_unless_told(kind: str) -> None:
+    model = filled(kind=kind)
+    found = [model[key] for key in ("visits", "seed", "search", "learning_rate", "embedding")]
+    assert found == ["in_order", 0, {}, 0.001, 128]
+    with pytest.raises(UserError, match="models/mine/visits: 'first' is not one of in_order, shuf"):
+        filled(kind=kind, visits="first")
+
+
 def test_the_example_of_arguments_in_the_documentation_names_every_key() -> None:
     text = (ROOT / "docs/networks.md").read_text("utf-8")
     given = json.loads(text.split("```json\n")[1].split("```")[0])

@@ -27,6 +27,9 @@ def test_the_default_study(workflow: Workflow) -> None:
         "score_oracle": 2,
         "evaluate_model": 10,
         "measure_reach": 6,
+        "time_scoring": 10,
+        "explain_model": 2,
+        "measure_giveaways": 2,
         "draw_figures": 1,
     }
 
@@ -85,6 +88,13 @@ def test_a_list_replaces_and_a_mapping_merges(workflow: Workflow) -> None:
     planned = workflow.planned("--config", "run={models: [logistic], sites: [lakeview]}")
     assert planned["train_baseline"] == 1
     assert "train_model" not in planned
+
+
+def test_vectors_are_learned_once_a_fold(workflow: Workflow) -> None:
+    run = "run={sites: [lakeview], encodings: [one_hot, skipgram], models: [gru]}"
+    planned = workflow.planned("--configfile", TINY, "--config", run)
+    assert (planned["train_vectors"], planned["train_model"]) == (2, 4)
+    assert workflow.planned("encode", "--configfile", TINY, "--config", run)["train_vectors"] == 2
 
 
 def test_an_empty_list_is_a_study_without_it(workflow: Workflow) -> None:

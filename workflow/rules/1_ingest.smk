@@ -1,7 +1,7 @@
 # Records in, one table of events out.
 #
 #   simulate_site   a simulated hospital as an OMOP CDM
-#   ingest_site     OMOP CDM -> events, persons, observation periods, codes, summary
+#   ingest_site     OMOP CDM -> events, persons, observation periods, codes, ancestors, summary
 
 
 rule simulate_site:
@@ -30,6 +30,7 @@ rule ingest_site:
         persons="results/1_ingest/{site}/persons.parquet",
         observation_periods="results/1_ingest/{site}/observation_periods.parquet",
         codes="results/1_ingest/{site}/codes.parquet",
+        ancestors="results/1_ingest/{site}/ancestors.parquet",
         summary="results/1_ingest/{site}/summary.json",
     log:
         "results/logs/ingest_site/{site}.log",

@@ -2,6 +2,7 @@
 #
 #   encode_visits    the visits of each window -> visits.arrow, vocabulary.parquet
 #   encode_targets   whole records, with the labels of each visit -> labels.parquet besides
+#   train_vectors    skip-gram vectors of the codes, for a fold -> vectors.safetensors
 
 
 rule encode_visits:
@@ -10,6 +11,7 @@ rule encode_visits:
         phenotype=lambda wildcards: PHENOTYPE_FILES[cohort_of(wildcards)],
         events="results/1_ingest/{site}/events.parquet",
         codes="results/1_ingest/{site}/codes.parquet",
+        ancestors="results/1_ingest/{site}/ancestors.parquet",
     output:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
@@ -37,6 +39,7 @@ rule encode_targets:
         cohort=lambda wildcards: f"results/2_cohort/{wildcards.site}/{cohort_of(wildcards)}/cohort.parquet",
         events="results/1_ingest/{site}/events.parquet",
         codes="results/1_ingest/{site}/codes.parquet",
+        ancestors="results/1_ingest/{site}/ancestors.parquet",
     output:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
@@ -59,6 +62,33 @@ rule encode_targets:
         "../scripts/encode_targets.py"
 
 
+rule train_vectors:
+    input:
+        records=corpus_of,
+        codes="results/1_ingest/{site}/codes.parquet",
+        ancestors="results/1_ingest/{site}/ancestors.parquet",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+    output:
+        vectors=VECTORS,
+    log:
+        "results/logs/train_vectors/{site}/{task}/{encoding}/fold{fold}.log",
+    benchmark:
+        "results/benchmarks/train_vectors/{site}/{task}/{encoding}/fold{fold}.tsv"
+    wildcard_constraints:
+        encoding=either(WITH_VECTORS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        encoding=lookup("encodings/{encoding}", within=config),
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        code=fingerprint("encode.skipgram"),
+    script:
+        "../scripts/train_vectors.py"
+
+
 rule encode:
     input:
         grid("results/3_encode/{site}/{task}/{encoding}/visits.arrow"),
+        grid(VECTORS, encoding=[name for name in RUN["encodings"] if name in WITH_VECTORS]),

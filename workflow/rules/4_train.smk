@@ -1,9 +1,10 @@
 # Visit sequences in, a trained model a fold out.
 #
-#   train_model        recurrent networks -> model.safetensors
-#   train_baseline     scikit-learn models -> model.skops
+#   train_model        networks: recurrent, RETAIN, transformer -> model.safetensors
+#   train_baseline     classical models, on counts -> model.skops
 #   train_pretrained   recurrent networks that start from a pre-trained encoder
 #   train_forecast     encoder-decoders, on whole records
+#   time_training      networks on growing numbers of patients -> benchmarks/time_training
 #   train_next_visit   recurrent networks that predict at every visit, on whole records
 #   count_labels       what predicts the next visit without a network -> model.json alone
 #   refuse_…           what a kind of model cannot be trained for
@@ -13,6 +14,7 @@ rule train_model:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=vectors_of,
     output:
         weights=f"results/4_train/{STUDY}/model.safetensors",
         model=f"results/4_train/{STUDY}/model.json",
@@ -41,6 +43,7 @@ rule train_baseline:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=vectors_of,
     output:
         weights=f"results/4_train/{STUDY}/model.skops",
         model=f"results/4_train/{STUDY}/model.json",
@@ -56,6 +59,7 @@ rule train_baseline:
         "../../environment.yml"
     threads: 1
     params:
+        task=lookup("tasks/{task}", within=config),
         model=lookup("models/{model}", within=config),
         encoding=lookup("encodings/{encoding}", within=config),
         parts=RUN["parts"],
@@ -69,6 +73,7 @@ rule train_pretrained:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=vectors_of,
     output:
         weights=f"results/4_train/{STUDY}/model.safetensors",
         model=f"results/4_train/{STUDY}/model.json",
@@ -97,6 +102,7 @@ rule train_forecast:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=vectors_of,
         labels="results/3_encode/{site}/{task}/{encoding}/labels.parquet",
     output:
         weights=f"results/4_train/{STUDY}/model.safetensors",
@@ -123,11 +129,38 @@ rule train_forecast:
         "../scripts/train_forecast.py"
 
 
+# Seconds are of all that runs beside: with --cores 1 nothing does.
+rule time_training:
+    input:
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+    output:
+        "results/benchmarks/time_training/{site}/{task}/{encoding}/{model}.csv",
+    log:
+        "results/logs/time_training/{site}/{task}/{encoding}/{model}.log",
+    wildcard_constraints:
+        task=either(ONSETS),
+        model=either(NETWORKS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        model=lookup("models/{model}", within=config),
+        encoding=lookup("encodings/{encoding}", within=config),
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        sizes=RUN["training_sizes"],
+        code=fingerprint("train.training_time"),
+    script:
+        "../scripts/time_training.py"
+
+
 rule train_next_visit:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
         labels="results/3_encode/{site}/{task}/{encoding}/labels.parquet",
+        vectors=vectors_of,
     output:
         weights=f"results/4_train/{STUDY}/model.safetensors",
         model=f"results/4_train/{STUDY}/model.json",

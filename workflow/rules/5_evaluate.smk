@@ -5,6 +5,9 @@
 #   evaluate_forecast   the likeliest labels of the visits ahead -> the same files
 #   evaluate_next_visit the likeliest labels and the days at every visit -> the same files, strata
 #   measure_reach       recurrent networks: the gradient at every state by distance from the end -> reach
+#   explain_model       what each code adds to the logits of the test part -> importance
+#   measure_giveaways   whose windows hold the disease's own codes or its treatment -> giveaways
+#   time_scoring        seconds to score one patient -> benchmarks/time_scoring
 
 
 rule score_oracle:
@@ -127,6 +130,7 @@ rule measure_reach:
         weights=f"results/4_train/{STUDY}/model.safetensors",
         model=f"results/4_train/{STUDY}/model.json",
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vectors=vectors_of,
     output:
         table=f"results/5_evaluate/{STUDY}/reach.csv",
         radii=f"results/5_evaluate/{STUDY}/reach.json",
@@ -136,7 +140,7 @@ rule measure_reach:
         f"results/benchmarks/measure_reach/{STUDY}.tsv"
     wildcard_constraints:
         task=either(ONSETS),
-        model=either(NETWORKS),
+        model=either(of_kind("models", "recurrent")),
     conda:
         "../../environment.yml"
     threads: 1
@@ -146,7 +150,85 @@ rule measure_reach:
         "../scripts/measure_reach.py"
 
 
+rule explain_model:
+    input:
+        weights=weights_of,
+        model=f"results/4_train/{STUDY}/model.json",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+    output:
+        table=f"results/5_evaluate/{STUDY}/importance.csv",
+        accuracy=f"results/5_evaluate/{STUDY}/importance.json",
+    log:
+        f"results/logs/explain_model/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/explain_model/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
+        model=either(EXPLAINABLE),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        seed=RUN["seed"],
+        draws=RUN["bootstrap"],
+        minimum_cell=RUN["minimum_cell"],
+        code=fingerprint("evaluate.importance"),
+    script:
+        "../scripts/explain_model.py"
+
+
+rule measure_giveaways:
+    input:
+        cohort=lambda wildcards: f"results/2_cohort/{wildcards.site}/{cohort_of(wildcards)}/cohort.parquet",
+        phenotype=lambda wildcards: PHENOTYPE_FILES[cohort_of(wildcards)],
+        treatment=f"{PHENOTYPES}/loop_diuretics.yaml",
+        events="results/1_ingest/{site}/events.parquet",
+        codes="results/1_ingest/{site}/codes.parquet",
+    output:
+        "results/5_evaluate/{site}/{task}/giveaways.csv",
+    log:
+        "results/logs/measure_giveaways/{site}/{task}.log",
+    benchmark:
+        "results/benchmarks/measure_giveaways/{site}/{task}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        task=lookup("tasks/{task}", within=config),
+        seed=RUN["seed"],
+        draws=RUN["bootstrap"],
+        code=fingerprint("evaluate.giveaways"),
+    script:
+        "../scripts/measure_giveaways.py"
+
+
+# Seconds are of all that runs beside: with --cores 1 nothing does.
+rule time_scoring:
+    input:
+        weights=weights_of,
+        model=f"results/4_train/{STUDY}/model.json",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+    output:
+        f"results/benchmarks/time_scoring/{STUDY}.csv",
+    log:
+        f"results/logs/time_scoring/{STUDY}.log",
+    wildcard_constraints:
+        task=either(ONSETS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=fingerprint("evaluate.scoring_time"),
+    script:
+        "../scripts/time_scoring.py"
+
+
 rule evaluate:
     input:
         grid(f"results/5_evaluate/{STUDY}/metrics.json"),
         reach(),
+        explanations(),
+        giveaways(),

@@ -17,7 +17,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("
 from visitseq.config import fill_config, merge_config
 from visitseq.errors import UserError
 from visitseq.fingerprint import code_digest
-from visitseq.grid import asked, left_out, refusal, replicates
+from visitseq.grid import asked, left_out, refusal, replicates, unexplained
 from visitseq.ingest.files import list_inputs
 
 
@@ -71,16 +71,21 @@ def of_kind(section, *kinds):
     return [name for name, own in config[section].items() if own["kind"] in kinds]
 
 
-BASELINES = of_kind("models", "logistic")
-NETWORKS = of_kind("models", "recurrent")
+BASELINES = of_kind("models", "logistic", "svm", "mlp", "knn", "trees")
+NETWORKS = of_kind("models", "recurrent", "retain", "transformer")
 SEQ2SEQ = of_kind("models", "seq2seq")
 COUNTED = of_kind("models", "most_frequent", "last_visit")
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
 NEXT_VISITS = of_kind("tasks", "next_visit")
-# How far back a network sees can be said of those that read forwards alone; they alone can predict
-# the next visit.
-FORWARD = [name for name in NETWORKS if not config["models"][name]["bidirectional"]]
+WITH_VECTORS = [name for name, own in config["encodings"].items() if own["vectors"] != "none"]
+# How far back a network sees can be said of those that read all visits forwards.
+FORWARD = [
+    name
+    for name in of_kind("models", "recurrent")
+    if not config["models"][name]["bidirectional"]
+    and config["models"][name]["visits"] == "in_order"
+]
 
 if workflow.is_main_process:
     for sentence in left_out(config):
@@ -190,6 +195,21 @@ def cohort_of(wildcards):
     return config["tasks"][wildcards.task]["cohort"]
 
 
+VECTORS = "results/3_encode/{site}/{task}/{encoding}/fold{fold}/vectors.safetensors"
+
+
+def corpus_of(wildcards):
+    """The records from which an encoding's vectors are learned."""
+    if config["encodings"][wildcards.encoding]["corpus"] == "site":
+        return f"results/1_ingest/{wildcards.site}/events.parquet"
+    return "results/3_encode/{site}/{task}/{encoding}/visits.arrow".format(**wildcards)
+
+
+def vectors_of(wildcards):
+    """The fold's vectors of an encoding that has any."""
+    return VECTORS.format(**wildcards) if wildcards.encoding in WITH_VECTORS else []
+
+
 def weights_of(wildcards):
     """The weights that a model's kind is saved as, if it has any."""
     if wildcards.model in COUNTED:
@@ -217,6 +237,40 @@ def reach():
     forward = [name for name in RUN["models"] if name in FORWARD]
     tasks = run_tasks("onset")
     return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward, task=tasks)
+
+
+def timed_models():
+    """The models whose seconds are taken: of those that differ in their seed alone the first."""
+    return list(replicates(config["models"], RUN["models"]))
+
+
+def scoring_times():
+    """The seconds that each model of an onset task takes to score a patient, of the first fold."""
+    pattern = f"results/benchmarks/time_scoring/{STUDY}.csv"
+    return grid(pattern, task=run_tasks("onset"), model=timed_models(), fold=RUN["folds"][:1])
+
+
+def training_times():
+    """The seconds of training by the number of patients, where they are asked for."""
+    timed = [name for name in timed_models() if name in NETWORKS and RUN["training_sizes"]]
+    pattern = "results/benchmarks/time_training/{site}/{task}/{encoding}/{model}.csv"
+    return grid(pattern, task=run_tasks("onset"), model=timed)
+
+
+#: What a model's scores rest on can be said of some kinds; what the study asks for.
+EXPLAINABLE = [name for name, model in config["models"].items() if unexplained(model) is None]
+EXPLAINED = [name for name in RUN["models"] if name in RUN["explain"]]
+
+
+def explanations():
+    """The importance of each code to each model that is explained."""
+    pattern = f"results/5_evaluate/{STUDY}/importance.csv"
+    return grid(pattern, task=run_tasks("onset"), model=EXPLAINED)
+
+
+def giveaways():
+    """What gives the outcome away in each onset task's windows."""
+    return grid("results/5_evaluate/{site}/{task}/giveaways.csv", task=run_tasks("onset"))
 
 
 def combinations(kind):
@@ -251,6 +305,10 @@ def study():
             name for name in RUN["models"] if config["models"][name].get("features") == "frequency"
         ],
         "forward": [name for name in RUN["models"] if name in FORWARD],
+        "explained": EXPLAINED,
+        "model_sections": {name: config["models"][name] for name in RUN["models"]},
+        "encoding_sections": {name: config["encodings"][name] for name in RUN["encodings"]},
+        "training_sizes": RUN["training_sizes"],
         "folds": RUN["folds"],
         "parts": RUN["parts"],
         "seed": RUN["seed"],
@@ -263,6 +321,12 @@ def study():
 TITLES = {
     "roc": "ROC curves",
     "love": "balance (Love plot)",
+    "encodings": "AUROC by encoding",
+    "windows": "AUROC by window",
+    "schematic_visits": "visits as vectors",
+    "schematic_network": "network",
+    "schematic_windows": "windows",
+    "timing_training": "seconds of training",
     "strata": "number of visits",
 }
 
@@ -289,20 +353,35 @@ def listed(name, category):
 
 FIGURE_NAMES = [
     *["roc", "calibration", "strata", "subgroups"],
-    *["attrition", "love", "cohort", "reach"],
+    *["attrition", "love", "cohort", "reach", "importance"],
 ]
 TABLE_NAMES = [
     *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],
-    *["cohort", "reach"],
+    *["cohort", "reach", "importance", "errors", "giveaways"],
 ]
 # Drawn only where the study has a forecast.
 FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []
+# The figures and tables of the heart-failure paper, by the report's chapter.
+PAPER_FIGURES = {
+    "encodings": "Prediction",
+    "windows": "Prediction",
+    "schematic_visits": "Method",
+    "schematic_network": "Method",
+    "schematic_windows": "Method",
+    **({"timing_training": "Networks"} if RUN["training_sizes"] else {}),
+}
+PAPER_TABLES = {
+    "observation": "Prediction",
+    "prediction": "Prediction",
+    "timing_scoring": "Networks",
+}
 FIGURES = [
     "results/7_figures/metrics.parquet",
     *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),
+    *expand("results/7_figures/table_{name}.csv", name=PAPER_TABLES),
     *expand(
         "results/7_figures/fig_{name}.{format}",
-        name=[*FIGURE_NAMES, *FORECAST_FIGURES],
+        name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES],
         format=["svg", "pdf"],
     ),
 ]

@@ -15,4 +15,5 @@ with job(snakemake.log[0]):
         visits=Path(snakemake.input.visits),
         trained=Path(snakemake.input.model).parent,
         folder=Path(snakemake.output.table).parent,
+        vectors=Path(snakemake.input.vectors) if snakemake.input.vectors else None,
     )

@@ -14,10 +14,12 @@ with job(snakemake.log[0]):
     train_baseline(
         visits=Path(snakemake.input.visits),
         vocabulary=Path(snakemake.input.vocabulary),
+        task=snakemake.params.task,
         model=snakemake.params.model,
         encoding=snakemake.params.encoding,
         fold=int(snakemake.wildcards.fold),
         parts=snakemake.params.parts,
         seed=snakemake.params.seed,
         folder=Path(snakemake.output.model).parent,
+        vectors=Path(snakemake.input.vectors) if snakemake.input.vectors else None,
     )

@@ -20,4 +20,5 @@ with job(snakemake.log[0]):
         parts=snakemake.params.parts,
         seed=snakemake.params.seed,
         folder=Path(snakemake.output.model).parent,
+        vectors=Path(snakemake.input.vectors) if snakemake.input.vectors else None,
     )

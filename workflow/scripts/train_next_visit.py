@@ -12,7 +12,7 @@ with job(snakemake.log[0]):
     from visitseq.train import train_next_visit
 
     train_next_visit(
-        **{name: Path(path) for name, path in snakemake.input.items()},
+        **{name: Path(path) for name, path in snakemake.input.items() if path},
         **{name: snakemake.params[name] for name in ("task", "model", "encoding")},
         fold=int(snakemake.wildcards.fold),
         parts=snakemake.params.parts,

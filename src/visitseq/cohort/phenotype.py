@@ -1,11 +1,11 @@
-r"""Phenotypes: which events say that a person has a disease.
+r"""Phenotypes: which events say that a person has a disease, or is treated for it.
 
-A phenotype file names standard concepts and ICD codes. An event qualifies
+A phenotype file names standard concepts of one domain, and ICD codes. An event qualifies
 
-- by its concept: a condition whose concept is named, or descends (by the site's concept_ancestor)
-  from a concept named with ``descendants: true``. Where no condition code of the site has an
-  ancestor, the ids under ``listed`` stand in for the descendants. What ``exclude`` names never
-  qualifies by its concept, wherever the site's ancestors put it;
+- by its concept: a condition (with ``domain: drug`` a drug) whose concept is named, or descends (by
+  the site's concept_ancestor) from a concept named with ``descendants: true``. Where no code of
+  that domain has an ancestor at the site, the ids under ``listed`` stand in for the descendants.
+  What ``exclude`` names never qualifies by its concept, wherever the site's ancestors put it;
 - by its source code: a condition whose ICD code is named. Codes compare without dots, case and
   blanks, and only within their vocabulary where the event knows it: ``ICD9CM/428.20`` against
   ``icd9cm``, ``ICD10CM/I50.9`` (or ICD10, ICD10GM …) against ``icd10cm``, a bare ``428.20`` against
@@ -45,10 +45,10 @@ IS_QUALIFYING = r"""(
     )
 )"""
 
-_CONDITION = "condition/"
+_DOMAINS = ("condition", "drug")
 _REQUIRED = {"description", "source", "concepts"}
 _CODE_LISTS = ("icd9cm", "icd10cm")
-_KEYS = _REQUIRED | {"exclude", "listed", *_CODE_LISTS}
+_KEYS = _REQUIRED | {"domain", "exclude", "listed", *_CODE_LISTS}
 _CONCEPT_KEYS = {"id", "name", "descendants"}
 
 
@@ -71,6 +71,8 @@ class Phenotype:
         The file's name without its suffix.
     description, source
         What it means, and where it comes from.
+    domain
+        Of the concepts: condition or drug.
     concepts, exclude
         The concepts that qualify, and those that never do.
     listed
@@ -82,6 +84,7 @@ class Phenotype:
     name: str
     description: str
     source: str
+    domain: str
     concepts: tuple[Concept, ...]
     exclude: tuple[Concept, ...]
     listed: tuple[int, ...]
@@ -111,6 +114,7 @@ def read_phenotype(path: Path) -> Phenotype:
         name=path.stem,
         description=content["description"],
         source=content["source"],
+        domain=_domain(path, content),
         concepts=tuple(_concepts(path, "concepts", content["concepts"])),
         exclude=tuple(_concepts(path, "exclude", content.get("exclude", []))),
         listed=tuple(_values(path, "listed", content.get("listed", []), int)),
@@ -123,7 +127,7 @@ def read_phenotype(path: Path) -> Phenotype:
 
 
 def qualifying_codes(phenotype: Phenotype, codes: pa.Table) -> set[str]:
-    """Event codes (``condition/<concept_id>``) that qualify by their concept.
+    """Event codes (``<domain>/<concept_id>``) that qualify by their concept.
 
     Parameters
     ----------
@@ -132,12 +136,31 @@ def qualifying_codes(phenotype: Phenotype, codes: pa.Table) -> set[str]:
     codes
         The site's codes.parquet: its ``parent_codes`` say what descends from what.
     """
-    ancestors = _condition_ancestors(codes)
+    ancestors = _ancestors(phenotype.domain, codes)
     included = _with_descendants(phenotype.concepts, ancestors)
     if not any(ancestors.values()):
         included |= {str(concept) for concept in phenotype.listed}
     excluded = _with_descendants(phenotype.exclude, ancestors)
-    return {_CONDITION + concept for concept in included - excluded}
+    return {f"{phenotype.domain}/{concept}" for concept in included - excluded}
+
+
+def unseen(phenotype: Phenotype, codes: pa.Table) -> str | None:
+    """Why a site's codes cannot show who has the phenotype, in words; None if they can.
+
+    Parameters
+    ----------
+    phenotype
+        The phenotype.
+    codes
+        The site's codes.parquet.
+    """
+    ancestors, domain = _ancestors(phenotype.domain, codes), phenotype.domain
+    if not ancestors:
+        return f"the site has no {domain} codes"
+    below = any(concept.descendants for concept in phenotype.concepts)
+    if below and not phenotype.listed and not any(ancestors.values()):
+        return f"the site's {domain} codes have no ancestors, and {phenotype.name} lists no ids"
+    return None
 
 
 def register_phenotype(
@@ -169,13 +192,13 @@ def _make_table(
     connection.unregister("registered_phenotype")
 
 
-def _condition_ancestors(codes: pa.Table) -> dict[str, set[str]]:
-    """Concept ids of the ancestors of each condition concept of the site, itself left out."""
+def _ancestors(domain: str, codes: pa.Table) -> dict[str, set[str]]:
+    """Concept ids of the ancestors of each of the site's concepts of a domain, itself left out."""
     ancestors: dict[str, set[str]] = {}
     columns = (codes["code"].to_pylist(), codes["parent_codes"].to_pylist())
     for code, parents in zip(*columns, strict=True):
-        if code.startswith(_CONDITION):
-            concept = code.removeprefix(_CONDITION)
+        if code.startswith(f"{domain}/"):
+            concept = code.removeprefix(f"{domain}/")
             ancestors[concept] = {parent.split("/")[-1] for parent in parents or ()} - {concept}
     return ancestors
 
@@ -216,6 +239,17 @@ def _concepts(path: Path, key: str, entries: Any) -> list[Concept]:
             _refuse(path, f"in {key!r} a name has to be text and descendants true or false")
         concepts.append(Concept(entry["id"], entry["name"], descendants))
     return concepts
+
+
+def _domain(path: Path, content: dict[str, Any]) -> str:
+    """Check the domain; ICD codes are of conditions."""
+    domain = content.get("domain", "condition")
+    if domain not in _DOMAINS:
+        _refuse(path, f"'domain' has to be one of {', '.join(_DOMAINS)}, found {domain!r}")
+    for key in _CODE_LISTS:
+        if domain != "condition" and content.get(key):
+            _refuse(path, f"{key!r} holds codes of conditions, and its domain is {domain}")
+    return str(domain)
 
 
 def _values(path: Path, key: str, entries: Any, kind: type) -> list[Any]:

@@ -68,20 +68,20 @@ def visit_blocks(
         tempfile.TemporaryDirectory(dir=events.parent, prefix=".spill_") as scratch,
         connect(scratch=Path(scratch)) as connection,
     ):
-        if subjects is None:
-            subjects = _all_subjects(connection, events)
-        subjects = np.unique(subjects)
+        subjects = read_subjects(events) if subjects is None else np.unique(subjects)
         connection.register("domain", pa.table({"name": list(domains)}))
         for first in range(0, len(subjects), persons_a_block):
             _read_block(connection, events, subjects[first : first + persons_a_block])
             yield VisitBlock(connection, _count_open_ended(connection))
 
 
-def _all_subjects(connection: duckdb.DuckDBPyConnection, events: Path) -> npt.NDArray[np.int64]:
-    found = connection.execute(
-        "SELECT DISTINCT subject_id FROM read_parquet($events)", {"events": str(events)}
-    ).fetchnumpy()
-    return np.asarray(found["subject_id"], dtype=np.int64)
+def read_subjects(events: Path) -> npt.NDArray[np.int64]:
+    """Persons of events.parquet, ascending, shape (persons,)."""
+    with connect() as connection:
+        found = connection.execute(
+            "SELECT DISTINCT subject_id FROM read_parquet($events)", {"events": str(events)}
+        ).fetchnumpy()
+    return np.sort(np.asarray(found["subject_id"], dtype=np.int64))
 
 
 def _read_block(

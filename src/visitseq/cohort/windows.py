@@ -1,9 +1,12 @@
 """Lengths of time: months in whole days, the windows before an index date, completed years."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 DAYS_A_MONTH = 30.4375  # 365.25 / 12
 
@@ -32,6 +35,34 @@ def window_bounds(
     """
     end = index_days - months_to_days(prediction_months)
     return end - months_to_days(observation_months), end
+
+
+def window_table(rows: pa.Table, task: Mapping[str, Any]) -> pa.Table:
+    """Number, person and observation window of each cohort row, as SQL joins them.
+
+    Parameters
+    ----------
+    rows
+        Table of cohort.parquet.
+    task
+        Filled section: observation_months, prediction_months.
+
+    Returns
+    -------
+    pyarrow.Table
+        row (0, 1, …), subject_id, window_start, window_end.
+    """
+    index_days = rows["index_time"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    bounds = window_bounds(index_days, task["observation_months"], task["prediction_months"])
+    start, end = (bound.astype("datetime64[D]").astype("datetime64[us]") for bound in bounds)
+    return pa.table(
+        {
+            "row": np.arange(len(rows), dtype=np.int32),
+            "subject_id": rows["subject_id"],
+            "window_start": start,
+            "window_end": end,
+        }
+    )
 
 
 def completed_years(

@@ -2,4 +2,6 @@
 
 from visitseq.lazy import stage_functions
 
-__getattr__ = stage_functions(__name__, encode_visits="encode", encode_targets="targets")
+__getattr__ = stage_functions(
+    __name__, encode_visits="encode", encode_targets="targets", train_vectors="skipgram"
+)

@@ -9,7 +9,7 @@ to be billed, has no category.
 import re
 from functools import cache
 
-from visitseq.simulate.code_tables import read_rows
+from visitseq.code_tables import read_rows
 
 # As phenotypes read them: ICD9CM, ICD9 and the like, but not the procedures of ICD9Proc.
 _ICD9 = re.compile(r"ICD9(?:[^P/][^/]*)?/([^/]+)")

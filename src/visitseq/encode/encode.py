@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from visitseq.cohort.phenotype import IS_QUALIFYING, read_phenotype, register_phenotype
 from visitseq.cohort.visits import VisitBlock, visit_blocks
-from visitseq.cohort.windows import window_bounds
+from visitseq.cohort.windows import window_table
 from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import Steps, hash_codes, steps_of, visit_columns, write_batch
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
@@ -45,6 +45,7 @@ def encode_visits(
     cohort: Path,
     events: Path,
     codes: Path,
+    ancestors: Path,
     folder: Path,
     seed: int,
     parts: int,
@@ -59,8 +60,8 @@ def encode_visits(
         Filled section: vocabulary, level, sequence, domains.
     phenotype
         The cohort's phenotype file, whose codes the task drops or keeps.
-    cohort, events, codes
-        cohort.parquet; events.parquet and codes.parquet of the site.
+    cohort, events, codes, ancestors
+        cohort.parquet; events.parquet, codes.parquet and ancestors.parquet of the site.
     folder
         Gets visits.arrow (``tables.VISITS``) and vocabulary.parquet
         (``tables.vocabulary_schema``).
@@ -79,13 +80,13 @@ def encode_visits(
     left_out: Counter[str] = Counter(straddling=0, phenotype_codes=0, emptied=0, open_ended=0)
     found = []
     for block in visit_blocks(events, encoding["domains"], rows["subject_id"].to_numpy()):
-        block.connection.register("cohort_row", _windows(rows, task))
+        block.connection.register("cohort_row", window_table(rows, task))
         if dropped is not None:
             register_phenotype(block.connection, dropped, code_table)
         left_out["open_ended"] += block.open_ended
         of_block = _window_codes(block, dropped is not None, encoding["vocabulary"])
         found.append(_keep(of_block, left_out))
-    columns = columns_of(pa.concat_tables(found), code_table, encoding)
+    columns = columns_of(pa.concat_tables(found), code_table, encoding, pq.read_table(ancestors))
     codes_found = columns.record
     check_size(len(codes_found))
     names, ids = number_codes(codes_found["code"])
@@ -106,21 +107,6 @@ def _window_codes(block: VisitBlock, drops: bool, vocabulary: str) -> pa.Table:
     query = _WINDOW_CODE.replace("{dropped}", IS_QUALIFYING if drops else "FALSE")
     query = query.replace("{source_codes}", SOURCE_CODES[vocabulary])
     return block.connection.sql(query).to_arrow_table()
-
-
-def _windows(rows: pa.Table, task: Mapping[str, Any]) -> pa.Table:
-    """Table of each cohort row's number, person and window, as SQL joins them."""
-    index_days = rows["index_time"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    bounds = window_bounds(index_days, task["observation_months"], task["prediction_months"])
-    start, end = (bound.astype("datetime64[D]").astype("datetime64[us]") for bound in bounds)
-    return pa.table(
-        {
-            "row": np.arange(len(rows), dtype=np.int32),
-            "subject_id": rows["subject_id"],
-            "window_start": start,
-            "window_end": end,
-        }
-    )
 
 
 def _keep(found: pa.Table, left_out: Counter[str]) -> pa.Table:

@@ -70,7 +70,9 @@ class Columns:
             log.info("grouped: %s", ", ".join(f"{n} {name}" for name, n in self.counts.items()))
 
 
-def columns_of(record: pa.Table, code_table: pa.Table, encoding: Mapping[str, Any]) -> Columns:
+def columns_of(
+    record: pa.Table, code_table: pa.Table, encoding: Mapping[str, Any], ancestors: pa.Table
+) -> Columns:
     """Put groups in the place of codes, or leave them, as the encoding's ``vocabulary`` says.
 
     Parameters
@@ -82,11 +84,13 @@ def columns_of(record: pa.Table, code_table: pa.Table, encoding: Mapping[str, An
         The site's codes.parquet.
     encoding
         Filled section: vocabulary, level, domains.
+    ancestors
+        The site's ancestors.parquet.
     """
     if encoding["vocabulary"] == "codes":
         return Columns(record.drop_columns(["source_codes"]), code_table, {})
     pairs, place, pair = code_pairs(record)
-    above = ancestors(code_table, encoding["level"])
+    above = farthest(ancestors, encoding["level"])
     groups, ways = [], []
     for code, source in pairs:
         group, way = _group(code, source, above)
@@ -94,7 +98,7 @@ def columns_of(record: pa.Table, code_table: pa.Table, encoding: Mapping[str, An
         ways.append(way)
     counts = _count(pairs, np.bincount(pair, minlength=len(pairs)), ways, encoding["domains"])
     grouped = _once_a_visit(record, groups, place, pair)
-    return Columns(grouped, group_names(code_table, groups), counts)
+    return Columns(grouped, group_names(code_table, ancestors, groups), counts)
 
 
 def code_pairs(record: pa.Table) -> tuple[list[tuple[str, str]], Integers, Integers]:
@@ -117,19 +121,15 @@ def code_pairs(record: pa.Table) -> tuple[list[tuple[str, str]], Integers, Integ
     return list(zip(*(column.to_pylist() for column in taken), strict=True)), place, pair
 
 
-def ancestors(code_table: pa.Table, level: int) -> dict[str, str]:
+def farthest(ancestors: pa.Table, level: int) -> dict[str, str]:
     """Ancestor that each code is grouped into, for the codes that have one."""
-    columns = (code_table[name].to_pylist() for name in ("code", "parent_codes", "parent_levels"))
-    found = {}
-    for code, parents, steps in zip(*columns, strict=True):
-        within = [
-            (-step, int(parent.split("/")[-1]), parent)
-            for parent, step in (zip(parents, steps, strict=True) if steps else ())
-            if step is not None and 1 <= step <= level
-        ]
-        if within:
-            found[code] = min(within)[-1]
-    return found
+    within = ancestors.filter((pc.field("levels") >= 1) & (pc.field("levels") <= level))
+    columns = (within[name].to_pylist() for name in ("code", "levels", "ancestor"))
+    found: dict[str, tuple[int, int, str]] = {}
+    for code, steps, ancestor in zip(*columns, strict=True):
+        place = (-steps, int(ancestor.split("/")[-1]), ancestor)
+        found[code] = min(place, found.get(code, place))
+    return {code: ancestor for code, (_, _, ancestor) in found.items()}
 
 
 def _group(code: str, source: str, ancestors: Mapping[str, str]) -> tuple[str, str]:
@@ -186,13 +186,20 @@ def _once_a_visit(
     return columns.append_column("code", pa.chunked_array([names.take(pa.array(group[kept]))]))
 
 
-def group_names(code_table: pa.Table, groups: Sequence[str]) -> pa.Table:
+def group_names(code_table: pa.Table, ancestors: pa.Table, groups: Sequence[str]) -> pa.Table:
     """Description of each group and each code: the category's label, the ancestor's name."""
-    own = dict(zip(*(code_table[n].to_pylist() for n in ("code", "description")), strict=True))
-    described = own | {f"{CCS}{category}": label for category, label in ccs_labels().items()}
-    described |= {group_code(code): text for code, text in own.items() if code.count("/") == 1}
+    described = _described(code_table, "code")
+    described |= {f"{CCS}{category}": label for category, label in ccs_labels().items()}
+    named = _described(ancestors, "ancestor").items()
+    described |= {group_code(ancestor): text for ancestor, text in named}
     codes = sorted({*groups} & described.keys())
     texts = [described[code] for code in codes]
     return pa.table(
         {"code": pa.array(codes, pa.string()), "description": pa.array(texts, pa.string())}
     )
+
+
+def _described(table: pa.Table, column: str) -> dict[str, str | None]:
+    """Description of each code in ``column``."""
+    pairs = table.group_by([column, "description"]).aggregate([])
+    return dict(zip(*(pairs[name].to_pylist() for name in (column, "description")), strict=True))

@@ -9,9 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from visitseq.encode.sequences import Integers, VisitLists
+from visitseq.encode.sequences import (
+    Integers,
+    VisitLists,
+    check_lists,
+    open_batch,
+    visit_arrays,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,22 +43,11 @@ def read_histories(path: Path) -> Histories:
     ValueError
         The file breaks the contract of visits.arrow.
     """
-    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
-        if reader.num_record_batches != 1:
-            raise ValueError(f"{path}: {reader.num_record_batches} record batches, not one")
-        batch = reader.get_batch(0)
-    visits = batch.column("visits")
-    for name in ("days", "targets"):
-        if not batch.column(name).offsets.equals(visits.offsets):
-            raise ValueError(f"{path}: {name} has not one entry a visit")
+    batch = open_batch(path)
+    check_lists(batch, ["days", "targets"], path)
     targets = batch.column("targets").values
     return Histories(
-        subject_id=batch.column("subject_id").to_numpy(),
-        part=batch.column("part").to_numpy(),
-        visit_offsets=visits.offsets.to_numpy(),
-        code_offsets=visits.values.offsets.to_numpy(),
-        codes=visits.values.values.to_numpy(),
-        days=batch.column("days").values.to_numpy(),
+        **visit_arrays(batch),
         label_offsets=targets.offsets.to_numpy(),
         labels=targets.values.to_numpy(),
     )

@@ -60,7 +60,10 @@ def steps_of(
 
 
 def hash_codes(
-    subject: npt.NDArray[np.int64], day: npt.NDArray[np.int32], code: pa.ChunkedArray, seed: int
+    subject: npt.NDArray[np.integer],
+    day: npt.NDArray[np.integer],
+    code: pa.ChunkedArray | pa.Array,
+    seed: int,
 ) -> npt.NDArray[np.uint64]:
     """Key that puts the codes of a visit in random order, shape (codes,).
 

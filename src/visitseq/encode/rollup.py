@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from visitseq.encode.ccs import ccs_category
-from visitseq.encode.groups import CCS, ancestors, code_pairs, group_code, group_names
+from visitseq.encode.groups import CCS, code_pairs, farthest, group_code, group_names
 from visitseq.encode.layout import Integers
 from visitseq.encode.vocabulary import number_codes
 
@@ -61,7 +61,11 @@ class Labels:
 
 
 def roll_up(
-    record: pa.Table, visit: Integers, code_table: pa.Table, task: Mapping[str, Any]
+    record: pa.Table,
+    visit: Integers,
+    code_table: pa.Table,
+    ancestors: pa.Table,
+    task: Mapping[str, Any],
 ) -> Labels:
     """Labels of the codes in ``record``.
 
@@ -71,8 +75,8 @@ def roll_up(
         Table with code and source_codes (``groups.SOURCE_CODES``), a row a visit and code.
     visit
         Number of the visit of each row, ascending, shape (rows,).
-    code_table
-        The site's codes.parquet.
+    code_table, ancestors
+        The site's codes.parquet and ancestors.parquet.
     task
         Filled section: labels (the domains of the codes), rollup, level.
     """
@@ -80,20 +84,20 @@ def roll_up(
         names, ids = number_codes(record["code"])
         return Labels(names, code_table, *_once(visit, ids, len(names)), counts={})
     pairs, row, pair = code_pairs(record)
-    label_of = _namer(code_table, task)
+    label_of = _namer(ancestors, task)
     found = [label_of(code, source) for code, source in pairs]
     kept = [label or code for label, (code, _) in zip(found, pairs, strict=True)]
     rolled = np.zeros(len(record), dtype=np.bool_)
     rolled[row[np.array([label is not None for label in found], dtype=np.bool_)[pair]]] = True
     counts = _count(record["code"], rolled, task["labels"])
     names, of_pair = number_codes(pa.chunked_array([pa.array(kept, pa.string())]))
-    described = group_names(code_table, kept)
+    described = group_names(code_table, ancestors, kept)
     return Labels(names, described, *_once(visit[row], of_pair[pair], len(names)), counts=counts)
 
 
-def _namer(code_table: pa.Table, task: Mapping[str, Any]) -> Callable[[str, str], str | None]:
+def _namer(ancestors: pa.Table, task: Mapping[str, Any]) -> Callable[[str, str], str | None]:
     """Label of a code and its source code, None where it can't be rolled up."""
-    above, rollup = ancestors(code_table, task["level"]), task["rollup"]
+    above, rollup = farthest(ancestors, task["level"]), task["rollup"]
 
     def label_of(code: str, source: str) -> str | None:
         if rollup == "ancestor" or not code.startswith(_CONDITION):

@@ -123,26 +123,56 @@ def read_sequences(path: Path) -> Sequences:
     ValueError
         The file breaks the contract of visits.arrow.
     """
+    batch = open_batch(path)
+    check_lists(batch, ["days", "days_to_index"], path)
+    return Sequences(
+        **visit_arrays(batch),
+        set_id=batch.column("set_id"),
+        index_time=batch.column("index_time").to_numpy(),
+        label=_labels(batch.column("label"), path),
+        days_to_index=batch.column("days_to_index").values.to_numpy(),
+    )
+
+
+def read_visit_lists(path: Path) -> VisitLists:
+    """Map the visits of any visits.arrow into memory, whatever is asked of them.
+
+    Raises
+    ------
+    ValueError
+        The file breaks the contract of visits.arrow.
+    """
+    batch = open_batch(path)
+    check_lists(batch, ["days"], path)
+    return VisitLists(**visit_arrays(batch))
+
+
+def open_batch(path: Path) -> pa.RecordBatch:
+    """Map the one record batch of a visits.arrow; a ValueError where it is not one."""
     with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
         if reader.num_record_batches != 1:
             raise ValueError(f"{path}: {reader.num_record_batches} record batches, not one")
-        batch = reader.get_batch(0)
-    visits = batch.column("visits")
-    for name in ("days", "days_to_index"):
-        if not batch.column(name).offsets.equals(visits.offsets):
+        return reader.get_batch(0)
+
+
+def check_lists(batch: pa.RecordBatch, names: Sequence[str], path: Path) -> None:
+    """Raise a ValueError unless each of the columns ``names`` has one entry a visit."""
+    for name in names:
+        if not batch.column(name).offsets.equals(batch.column("visits").offsets):
             raise ValueError(f"{path}: {name} has not one entry a visit")
-    return Sequences(
-        set_id=batch.column("set_id"),
-        subject_id=batch.column("subject_id").to_numpy(),
-        index_time=batch.column("index_time").to_numpy(),
-        label=_labels(batch.column("label"), path),
-        part=batch.column("part").to_numpy(),
-        visit_offsets=visits.offsets.to_numpy(),
-        code_offsets=visits.values.offsets.to_numpy(),
-        codes=visits.values.values.to_numpy(),
-        days=batch.column("days").values.to_numpy(),
-        days_to_index=batch.column("days_to_index").values.to_numpy(),
-    )
+
+
+def visit_arrays(batch: pa.RecordBatch) -> dict[str, Any]:
+    """Fields of ``VisitLists``: views of the batch."""
+    visits = batch.column("visits")
+    return {
+        "subject_id": batch.column("subject_id").to_numpy(),
+        "part": batch.column("part").to_numpy(),
+        "visit_offsets": visits.offsets.to_numpy(),
+        "code_offsets": visits.values.offsets.to_numpy(),
+        "codes": visits.values.values.to_numpy(),
+        "days": batch.column("days").values.to_numpy(),
+    }
 
 
 def known_codes(

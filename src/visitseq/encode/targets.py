@@ -47,6 +47,7 @@ def encode_targets(
     cohort: Path,
     events: Path,
     codes: Path,
+    ancestors: Path,
     folder: Path,
     parts: int,
 ) -> None:
@@ -59,8 +60,8 @@ def encode_targets(
         of the next visit level.
     encoding
         Filled section: vocabulary, level, domains.
-    cohort, events, codes
-        cohort.parquet; events.parquet and codes.parquet of the site.
+    cohort, events, codes, ancestors
+        cohort.parquet; events.parquet, codes.parquet and ancestors.parquet of the site.
     folder
         Gets visits.arrow (``tables.VISIT_TARGETS``), vocabulary.parquet and labels.parquet (both
         ``tables.vocabulary_schema``).
@@ -83,8 +84,9 @@ def encode_targets(
     if not len(kept):
         raise UserError(_nobody(len(rows), task))
     check_size(len(record))
-    labels = _labels(record, code_table, task)
-    columns = columns_of(record, code_table, encoding)
+    above = pq.read_table(ancestors)
+    labels = _labels(record, code_table, above, task)
+    columns = columns_of(record, code_table, encoding, above)
     names, ids = number_codes(columns.record["code"])
     steps = _steps(columns.record, ids)
     row = np.repeat(steps.row, np.diff(steps.offsets))
@@ -177,12 +179,14 @@ def _steps(record: pa.Table, ids: npt.NDArray[np.int32]) -> Steps:
     return steps_of(row, visit, record["day"].cast(pa.int32()).to_numpy(), ids)
 
 
-def _labels(record: pa.Table, code_table: pa.Table, task: Mapping[str, Any]) -> Labels:
+def _labels(
+    record: pa.Table, code_table: pa.Table, ancestors: pa.Table, task: Mapping[str, Any]
+) -> Labels:
     """Labels of all visits; ``record`` holds the codes, visit after visit."""
     sizes = np.diff(_steps(record, np.arange(len(record), dtype=np.int32)).offsets)
     visit = np.repeat(np.arange(len(sizes)), sizes)
     is_label = _of_domains(record["code"], task["labels"])
-    return roll_up(record.filter(pa.array(is_label)), visit[is_label], code_table, task)
+    return roll_up(record.filter(pa.array(is_label)), visit[is_label], code_table, ancestors, task)
 
 
 def _lists(rows: pa.Table, steps: Steps, labels: Labels) -> dict[str, pa.Array]:

@@ -1,4 +1,4 @@
-"""Read pre-trained code vectors: vectors.safetensors, a row for each id of the vocabulary.
+"""Pre-trained code vectors in a file: vectors.safetensors, a row for each id of the vocabulary.
 
 Every row is a vector of ``dimension`` numbers (float32). A code that the fold's corpus lacks has
 the vector 0; no model of the fold knows such a code.
@@ -8,10 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
 #: The name of the one tensor in the file.
 NAME = "vectors"
+
+
+def write_vectors(vectors: npt.NDArray[np.float32], path: Path) -> None:
+    """Write vectors.safetensors; ``vectors`` are of shape (vocabulary, dimension)."""
+    path.write_bytes(save({NAME: vectors}))
 
 
 def read_vectors(path: Path, known: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:

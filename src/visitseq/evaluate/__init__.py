@@ -13,4 +13,8 @@ __getattr__ = stage_functions(
     evaluate_next_visit="next_visit",
     score_oracle="oracle",
     measure_reach="reach",
+    time_scoring="scoring_time",
+    explain_model="importance",
+    explain_rows="importance",
+    measure_giveaways="giveaways",
 )

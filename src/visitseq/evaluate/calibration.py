@@ -37,18 +37,18 @@ CLOSE = 1e-12  # largest mean residual of a fit
 
 def brier_score(rows: ScoredRows, weights: Floats) -> Floats:
     """Brier score of each draw."""
-    return _mean((rows.case - rows.score) ** 2, weights)
+    return _mean((rows.case - rows.probability) ** 2, weights)
 
 
 def log_loss(rows: ScoredRows, weights: Floats) -> Floats:
     """Log loss of each draw, in nats."""
-    probability = _cut(rows.score)
+    probability = _cut(rows.probability)
     return _mean(-np.log(np.where(rows.case, probability, 1 - probability)), weights)
 
 
 def calibration_intercept(rows: ScoredRows, weights: Floats) -> Floats:
     """Calibration in the large of each draw, the slope fixed at 1."""
-    predictor = logit(rows.score)
+    predictor = logit(rows.probability)
     solvable = _has_both(rows, weights)
     result = np.full(len(weights), np.nan)
     result[solvable] = _fit_intercept(predictor, rows.case, weights[solvable])
@@ -57,7 +57,7 @@ def calibration_intercept(rows: ScoredRows, weights: Floats) -> Floats:
 
 def calibration_slope(rows: ScoredRows, weights: Floats) -> Floats:
     """Calibration slope of each draw."""
-    predictor = logit(rows.score)
+    predictor = logit(rows.probability)
     solvable = _has_both(rows, weights)
     solvable[solvable] = ~_separated(predictor, rows.case, weights[solvable])
     result = np.full(len(weights), np.nan)
@@ -94,7 +94,7 @@ def _has_both(rows: ScoredRows, weights: Floats) -> Flags:
 
 
 def _separated(predictor: Floats, case: Flags, weights: Floats) -> Flags:
-    """Whether a threshold parts the classes, touching allowed; predictors fall along the rows."""
+    """Whether a threshold parts the classes, touching allowed; predictors fall or rise by row."""
     highest_case, lowest_case = _ends(predictor, (weights > 0) & case)
     highest_control, lowest_control = _ends(predictor, (weights > 0) & ~case)
     return (lowest_case >= highest_control) | (lowest_control >= highest_case)
@@ -102,8 +102,9 @@ def _separated(predictor: Floats, case: Flags, weights: Floats) -> Flags:
 
 def _ends(predictor: Floats, present: Flags) -> tuple[Floats, Floats]:
     """Highest and lowest predictor of the present rows of each draw."""
-    last = present.shape[1] - 1 - present[:, ::-1].argmax(axis=1)
-    return predictor[present.argmax(axis=1)], predictor[last]
+    first = predictor[present.argmax(axis=1)]
+    last = predictor[present.shape[1] - 1 - present[:, ::-1].argmax(axis=1)]
+    return np.maximum(first, last), np.minimum(first, last)
 
 
 def _fit_intercept(predictor: Floats, case: Flags, weights: Floats) -> Floats:
@@ -128,22 +129,39 @@ def _fit_slope(predictor: Floats, case: Flags, weights: Floats) -> Floats:
     start = np.array([np.log(case.sum() / (~case).sum()), 0.0])
     everyone = np.ones((1, len(case)))
     if not _separated(predictor, case, everyone)[0]:
-        start = _newton(x, case, everyone, start)[0]
-    return np.asarray(_newton(x, case, weights, start)[:, 1] / scale)
+        start = fit_logistic(x, case, everyone, start)[0]
+    return np.asarray(fit_logistic(x, case, weights, start)[:, 1] / scale)
 
 
-def _newton(x: Floats, case: Flags, weights: Floats, start: Floats) -> Floats:
-    """Fit intercept and slope of each draw, shape (draws, 2); NaN where no optimum is found."""
-    fit = np.tile(start, (len(weights), 1))
+def fit_logistic(x: Floats, target: Floats | Flags, weights: Floats, start: Floats) -> Floats:
+    """Fit logit P = intercept + slope x in each draw by maximum likelihood.
+
+    Parameters
+    ----------
+    x
+        Predictor of about unit size, shape (rows,).
+    target
+        What P should be, 0 to 1, shape (rows,).
+    weights
+        Weight of each row in each draw, shape (draws, rows).
+    start
+        Intercept and slope from which the steps begin, shape (2,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Intercept and slope of each draw, shape (draws, 2); NaN where no optimum is found.
+    """
+    fit, ends = np.tile(start, (len(weights), 1)), np.array([x.min(), x.max()])
     allowed = CLOSE * weights.sum(axis=1)
     for _ in range(STEPS):
         probability = expit(fit[:, :1] + fit[:, 1:] * x)
-        gradient = _moments(weights * (case - probability), x)[:, :2]
+        gradient = _moments(weights * (target - probability), x)[:, :2]
         if np.all(np.abs(gradient).max(axis=1) < allowed):
             break
         curvature = _moments(weights * (probability * (1 - probability)), x)
         step = _solve(gradient, curvature)
-        change = np.abs(step[:, :1] + step[:, 1:] * x[[0, -1]]).max(axis=1)
+        change = np.abs(step[:, :1] + step[:, 1:] * ends).max(axis=1)
         fit += step * _shortening(change)[:, None]
     fit[np.abs(gradient).max(axis=1) >= allowed] = np.nan
     return fit

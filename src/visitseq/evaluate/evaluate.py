@@ -1,6 +1,7 @@
 """Stage 5: score a model's test part once, and say what the scores are worth.
 
-The validation part is scored first and chooses the threshold. Then the test part is scored, and
+The validation part is scored first: it chooses the threshold and, where scores are no
+probabilities, fits the sigmoid that makes some of them. Then the test part is scored, and
 its metrics are computed from the whole table of predictions, with bootstrap intervals whose draws
 are the same for every model of the fold.
 """
@@ -21,6 +22,7 @@ from visitseq.errors import UserError
 from visitseq.evaluate.delong import delong_interval, delong_json
 from visitseq.evaluate.metrics import estimate_metrics
 from visitseq.evaluate.oracle_rows import ORACLE_METRICS, estimate_oracle, simulation_error
+from visitseq.evaluate.platt import Platt, fit_platt
 from visitseq.evaluate.predictions import predictions_table
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.evaluate.threshold import Threshold, choose_threshold
@@ -28,6 +30,8 @@ from visitseq.tables import write_parquet
 from visitseq.train.trained import TrainedModel, load_model
 
 logger = logging.getLogger(__name__)
+
+Floats = npt.NDArray[np.float64]
 
 WHERE = " in the test part"
 
@@ -74,23 +78,40 @@ def evaluate_model(
     validation = sequences.take(sequences.rows_of_parts([validation_part(fold, parts)]))
     validation_scores = _score(model, validation, trained)
     threshold = choose_threshold(validation.label, validation_scores)
+    platt = _platt(model, validation, validation_scores)
     test_scores = _score(model, test, trained)
 
-    months = (task["observation_months"], task["prediction_months"])
-    predictions = predictions_table(test, test_scores, threshold.value, *months)
+    def table(sequences: Sequences, scores: Floats) -> pa.Table:
+        probabilities = platt.probabilities(scores) if platt else scores
+        return predictions_table(
+            sequences,
+            scores,
+            probabilities=probabilities,
+            threshold=threshold.value,
+            observation_months=task["observation_months"],
+            prediction_months=task["prediction_months"],
+        )
+
+    predictions = table(test, test_scores)
     write_parquet(predictions, folder / "predictions.parquet")
-    write_parquet(
-        predictions_table(validation, validation_scores, threshold.value, *months),
-        folder / "validation.parquet",
-    )
+    write_parquet(table(validation, validation_scores), folder / "validation.parquet")
     content = {
         **_metrics_json(predictions, draws, seed, fold),
         **_description(test, threshold, model.unknown_share(test)),
+        **({"platt": platt.to_json()} if platt else {}),
         **(_oracle_json(oracle, draws, seed, fold) if oracle else {}),
     }
     (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     auroc = _in_words(content["auroc"])
     logger.info("%d rows with %d cases scored; AUROC %s", len(test), content["cases"], auroc)
+
+
+def _platt(model: TrainedModel, validation: Sequences, scores: Floats) -> Platt | None:
+    """Fit the sigmoid of a model whose scores are no probabilities; None for any other."""
+    if model.gives_probabilities:
+        return None
+    training = model.card["training"]
+    return fit_platt(validation.label, scores, training["cases"] / training["rows"])
 
 
 def _in_words(metric: Mapping[str, Any]) -> str:
@@ -102,7 +123,7 @@ def _in_words(metric: Mapping[str, Any]) -> str:
     return f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"
 
 
-def _score(model: TrainedModel, sequences: Sequences, trained: Path) -> npt.NDArray[np.float64]:
+def _score(model: TrainedModel, sequences: Sequences, trained: Path) -> Floats:
     """Score the rows; a part without rows has no scores."""
     if not len(sequences):
         return np.empty(0)

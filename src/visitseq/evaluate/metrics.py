@@ -95,8 +95,8 @@ def estimate_metrics(
 ) -> dict[str, Estimate]:
     """Estimate ``metrics`` on the rows of one part, with their bootstrap intervals.
 
-    Scores must be probabilities for all but the rank metrics. An undefined metric is NaN with its
-    reason.
+    The rank metrics read the scores, all others the probabilities. An undefined metric is NaN with
+    its reason.
     """
     return estimates_and_draws(rows, draws, seed, fold, metrics)[0]
 

@@ -12,6 +12,8 @@ from visitseq.tables import PREDICTIONS
 def predictions_table(
     sequences: Sequences,
     scores: npt.NDArray[np.float64],
+    *,
+    probabilities: npt.NDArray[np.float64],
     threshold: float,
     observation_months: float,
     prediction_months: float,
@@ -23,7 +25,9 @@ def predictions_table(
     sequences
         The rows, in cohort order.
     scores
-        Probability of being a case, shape (rows,).
+        The model's own scores, shape (rows,).
+    probabilities
+        Probability of being a case, shape (rows,); the scores where those are probabilities.
     threshold
         Score from which on a row is predicted to be a case.
     observation_months, prediction_months
@@ -40,6 +44,6 @@ def predictions_table(
         "prediction_time": window_end - np.timedelta64(1, "us"),
         "boolean_value": sequences.label,
         "predicted_boolean_value": scores >= threshold,
-        "predicted_boolean_probability": scores.astype(np.float32),
+        "predicted_boolean_probability": probabilities.astype(np.float32),
     }
     return pa.table(columns).cast(PREDICTIONS)

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from safetensors.torch import load_file
 
 from visitseq.cohort.parts import validation_part
 from visitseq.encode.sequences import Sequences, read_sequences
@@ -31,7 +32,8 @@ from visitseq.models.recurrent import RecurrentClassifier, build_classifier
 from visitseq.models.spectral_radius import spectral_radii
 from visitseq.models.unrolled import form_of
 from visitseq.train.model_folder import read_card
-from visitseq.train.scoring import load_network
+from visitseq.train.seeds import seed_sequence
+from visitseq.train.vectors import start_from_vectors, with_vectors
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +47,9 @@ COLUMNS = [
 ]
 
 
-def measure_reach(*, visits: Path, trained: Path, folder: Path) -> None:
+def measure_reach(
+    *, visits: Path, trained: Path, folder: Path, vectors: Path | None = None
+) -> None:
     """Write reach.csv and reach.json of one recurrent model and fold.
 
     reach.csv has a row a state of the network (fresh, trained), quantity (h, and of an LSTM c) and
@@ -62,19 +66,22 @@ def measure_reach(*, visits: Path, trained: Path, folder: Path) -> None:
         The model's folder of stage 4, whose model.json names the fold.
     folder
         Where the files go.
+    vectors
+        File vectors.safetensors of the fold, from which the model's embedding started; None where
+        the encoding has none.
 
     Raises
     ------
     UserError
-        The network reads in both directions.
+        The network reads in both directions, or not every visit in order.
     """
     card = read_card(trained)
-    _refuse_both_directions(card["model"], trained)
+    _require_forwards(card["model"], trained)
     sequences = read_sequences(visits)
     rows = sequences.rows_of_parts([validation_part(card["fold"], card["parts"])])
     read = rows[sequences.lengths[rows] > 0]
     tables, radii = [], {}
-    for state, network in _networks(trained, card):
+    for state, network in _networks(trained, card, vectors):
         radii[state] = spectral_radii(card["model"]["cell"], network.recur.state_dict())
         table = reach_table(network, card, sequences, read)
         tables.append(table.assign(state=state)[COLUMNS])
@@ -122,25 +129,36 @@ def reach_table(
     return _quartiles(pd.concat(measured))
 
 
-def _networks(trained: Path, card: Mapping[str, Any]) -> Iterator[tuple[str, RecurrentClassifier]]:
-    yield "fresh", fresh_network(card)
-    network = load_network(trained / "model.safetensors", card["model"], len(card["known"]))
+def _networks(
+    trained: Path, card: Mapping[str, Any], vectors: Path | None
+) -> Iterator[tuple[str, RecurrentClassifier]]:
+    yield "fresh", fresh_network(card, vectors)
+    network = fresh_network(card, vectors)
+    network.load_state_dict(load_file(trained / "model.safetensors"))
     yield "trained", network
 
 
-def fresh_network(card: Mapping[str, Any]) -> RecurrentClassifier:
+def fresh_network(card: Mapping[str, Any], vectors: Path | None = None) -> RecurrentClassifier:
     """Network of a model.json with the weights from which its training began.
 
     The head's bias is torch.nn's, where training starts from the base rate; relative gradients
     don't depend on it.
     """
-    seed, _ = np.random.SeedSequence([card["seed"], card["fold"]]).spawn(2)
+    seed, _ = seed_sequence(card["seed"], card["fold"], card["model"]).spawn(2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(seed.generate_state(1, np.uint64)[0]))
-        return build_classifier(card["model"], len(card["known"]))
+        section = with_vectors(card["model"], card["encoding"])
+        network = build_classifier(section, len(card["known"]))
+    start_from_vectors(network, vectors, np.array(card["known"], dtype=np.int32))
+    return network
 
 
-def _refuse_both_directions(model: Mapping[str, Any], trained: Path) -> None:
+def _require_forwards(model: Mapping[str, Any], trained: Path) -> None:
+    if model["visits"] != "in_order":
+        raise UserError(
+            f"The model in {trained} reads its visits {model['visits']}; how far back a network "
+            "sees is measured of those that read them in_order."
+        )
     if model["bidirectional"]:
         raise UserError(
             f"The model in {trained} reads in both directions, so that no visit is far from its "

@@ -27,6 +27,9 @@ class ScoredRows:
         Whether the row is a case, shape (rows,).
     score
         The model's score, higher for cases, shape (rows,).
+    probability
+        The probability that the model gives a case, rising or falling with the score throughout,
+        shape (rows,). The score itself, where that is a probability.
     groups
         What the bootstrap draws: sets or persons.
     matched
@@ -37,6 +40,7 @@ class ScoredRows:
 
     case: npt.NDArray[np.bool_]
     score: Floats
+    probability: Floats
     groups: Groups
     matched: npt.NDArray[np.bool_]
     place: npt.NDArray[np.intp]
@@ -48,18 +52,36 @@ class ScoredRows:
         score: Floats,
         groups: Groups,
         matched: npt.NDArray[np.bool_],
+        probability: Floats | None = None,
     ) -> "ScoredRows":
-        """Bring rows into falling order of score; ties keep their order."""
+        """Bring rows into falling order of score; ties keep their order.
+
+        The score serves as probability where none is given.
+        """
         order = np.argsort(-score, kind="stable")
-        drawn = Groups(groups.ids, groups.rows[order])
-        return cls(case[order], score[order], drawn, matched[order], order)
+        return cls(
+            case=case[order],
+            score=score[order],
+            probability=(score if probability is None else probability)[order],
+            groups=Groups(groups.ids, groups.rows[order]),
+            matched=matched[order],
+            place=order,
+        )
 
     @classmethod
     def from_predictions(cls, predictions: pa.Table) -> "ScoredRows":
-        """Take the rows of a predictions.parquet table."""
+        """Take the rows of a predictions.parquet table.
+
+        Where ``predicted_boolean_probability`` is the rounded score in every row, the score is the
+        probability, to all its digits; elsewhere the column is.
+        """
+        score = predictions["score"].to_numpy()
+        column = predictions["predicted_boolean_probability"].to_numpy()
+        is_score = np.array_equal(column, score.astype(np.float32))
         return cls.sort(
             case=predictions["boolean_value"].to_numpy(),
-            score=predictions["score"].to_numpy(),
+            score=score,
+            probability=score if is_score else column.astype(np.float64),
             groups=resampling_groups(predictions["set_id"], predictions["subject_id"]),
             matched=predictions["set_id"].is_valid().to_numpy(),
         )
@@ -77,9 +99,13 @@ class ScoredRows:
             Whether a row is taken, in the order of the table that the rows come from.
         """
         kept = chosen[self.place]
-        groups = Groups(self.groups.ids, self.groups.rows[kept])
         return ScoredRows(
-            self.case[kept], self.score[kept], groups, self.matched[kept], self.place[kept]
+            case=self.case[kept],
+            score=self.score[kept],
+            probability=self.probability[kept],
+            groups=Groups(self.groups.ids, self.groups.rows[kept]),
+            matched=self.matched[kept],
+            place=self.place[kept],
         )
 
     @property

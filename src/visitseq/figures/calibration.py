@@ -66,7 +66,9 @@ def binned_risk(
     Every fold has at least ``minimum`` cases and controls.
     """
     bins = bin_number(folds, minimum)
-    predicted = [_bin_means(f.rows.score, np.ones((1, len(f.rows))), f.rows, bins) for f in folds]
+    predicted = [
+        _bin_means(f.rows.probability, np.ones((1, len(f.rows))), f.rows, bins) for f in folds
+    ]
     observed = [_observed(f.rows, np.ones((1, len(f.rows))), bins)[0] for f in folds]
     drawn = [
         np.concatenate([_observed(f.rows, w, bins) for w in f.rows.weights(draws, seed, f.fold)])
@@ -93,7 +95,7 @@ def joined_bars(folds: list[FoldResult], minimum: int, seeds: int = 1) -> tuple[
     edges, heights
         Shapes (bars + 1,) and (bars,); the highest bar is 1.
     """
-    counts = np.stack([np.histogram(fold.rows.score, BARS)[0] for fold in folds])
+    counts = np.stack([np.histogram(fold.rows.probability, BARS)[0] for fold in folds])
     starts = _join(counts.reshape(seeds, -1, counts.shape[1]).sum(axis=1), minimum)
     edges = BARS[[*starts, len(BARS) - 1]]
     shares = np.add.reduceat(counts / counts.sum(axis=1, keepdims=True), starts, axis=1)
@@ -125,7 +127,7 @@ def _all_may_show(counts: npt.NDArray[np.int64], minimum: int) -> bool:
 
 def _bin_starts(rows: ScoredRows, bins: int) -> npt.NDArray[np.int64]:
     """First row of each bin, the bins by falling score, shape (bins,)."""
-    information = rows.score * (1 - rows.score)
+    information = rows.probability * (1 - rows.probability)
     reached = np.cumsum(information) - information / 2
     edges = np.arange(bins) * information.sum() / bins
     return np.asarray(np.searchsorted(reached, edges), dtype=np.int64)

@@ -10,11 +10,16 @@ from visitseq.figures.calibration import draw_calibration
 from visitseq.figures.cohort import draw_cohort
 from visitseq.figures.cohort_table import cohort_table
 from visitseq.figures.comparisons import comparison_table, delong_table
+from visitseq.figures.errors_table import errors_table
 from visitseq.figures.forecast import draw_forecast
 from visitseq.figures.forecast_results import read_forecasts
+from visitseq.figures.giveaways_table import giveaways_table
+from visitseq.figures.importance import draw_importance
+from visitseq.figures.importance_results import importance_table, read_importances
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import Result, metrics_table, readable_metrics
 from visitseq.figures.model_results import read_ceilings, read_results
+from visitseq.figures.paper import paper_figures, paper_tables
 from visitseq.figures.reach import draw_reach
 from visitseq.figures.reach_results import read_reach
 from visitseq.figures.reach_table import reach_table
@@ -42,13 +47,16 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     Parameters
     ----------
     study
-        ``sites`` ({name: {"synthetic": bool}}), ``tasks`` ({name: its section}), ``encodings``,
-        ``models``, ``forward`` (those that are recurrent and read forwards alone) and ``folds`` in
-        the order of the study; ``reference`` (the model that others are compared with, or None),
-        ``frequency`` (those that know the number of visits alone), ``replicates`` ({the first of
-        models that differ in their seed alone: all of them}), ``parts``; ``forecasts``, each task
-        of kind forecast with an encoding and a model that go with it; ``seed`` and ``draws`` of the
-        bootstrap; ``minimum_cell``, the smallest number of persons that may be shown.
+        ``sites`` ({name: {"synthetic": bool}}), ``tasks`` ({name: its section}), ``encodings`` and
+        ``models`` with ``encoding_sections`` and ``model_sections`` by their names, ``forward``
+        (the models that are recurrent and read forwards alone), ``explained`` (those whose scores
+        are explained) and ``folds`` in the order of the study; ``reference`` (the model that others
+        are compared with, or None), ``frequency`` (those that know the number of visits alone),
+        ``replicates`` ({the first of models that differ in their seed alone: all of them}),
+        ``parts``; ``forecasts``, each task of kind forecast with an encoding and a model that go
+        with it; ``training_sizes``, the numbers of patients on which training was timed; ``seed``
+        and ``draws`` of the bootstrap; ``minimum_cell``, the smallest number of persons that may be
+        shown.
     results
         Folder of the results of all stages.
     folder
@@ -60,6 +68,7 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     every_result: list[Result] = [*every_model, *ceilings, *forecasts]
     models = headline_results(shown, every_model)
     strata, subgroups = read_strata(shown, models), read_subgroups(shown, models)
+    importances = read_importances(shown)
     tables = {
         "metrics": readable_metrics(shown, [*models, *ceilings, *forecasts]),
         "cohort": persons,
@@ -69,6 +78,10 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         "variance": variance_table(shown, models),
         "strata": strata_table(shown, strata),
         "subgroups": subgroup_table(shown, subgroups),
+        "importance": importance_table(shown, importances),
+        "errors": errors_table(shown),
+        "giveaways": giveaways_table(shown),
+        **paper_tables(shown, models),
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_parquet(metrics_table(every_result), folder / "metrics.parquet")
@@ -83,6 +96,9 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         save(draw_love(shown), folder, "fig_love")
         save(draw_cohort(shown, persons), folder, "fig_cohort")
         save(draw_reach(shown, reaches), folder, "fig_reach")
+        save(draw_importance(shown, importances), folder, "fig_importance")
+        for name, figure in paper_figures(shown, models).items():
+            save(figure, folder, f"fig_{name}")
         if shown.forecasts:
             save(draw_forecast(shown, forecasts), folder, "fig_forecast")
     logger.info("Results of %d models drawn", len(every_model) + len(forecasts))

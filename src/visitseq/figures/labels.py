@@ -2,6 +2,8 @@
 
 import math
 import textwrap
+from collections.abc import Mapping
+from typing import Any
 
 from visitseq.evaluate.estimate import Estimate
 
@@ -26,3 +28,9 @@ def mean_of(folds: tuple[int, ...]) -> str:
 def wrapped(text: str, width: int) -> str:
     """Break ``text`` into lines of at most ``width`` characters."""
     return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))
+
+
+def months_text(windows: Mapping[str, Any]) -> str:
+    """Say how long a task observes, and the gap between that and the index date."""
+    observed, ahead = (f"{windows[f'{name}_months']:g}" for name in ("observation", "prediction"))
+    return f"{observed} months observed, " + ("no gap" if ahead == "0" else f"gap of {ahead}")

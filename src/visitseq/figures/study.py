@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+Section = Mapping[str, Any]
+
 
 class Setting(NamedTuple):
     """One panel of a figure of models: who, what, and how the visits were encoded."""
@@ -50,13 +52,19 @@ class Study:
         The models that know nothing but the number of visits.
     forward
         The models that are recurrent and read forwards alone: how far back they see is measured.
+    explained
+        The models whose scores are explained.
+    model_sections, encoding_sections
+        The sections of the configuration of ``models`` and ``encodings``.
+    training_sizes
+        Numbers of patients on which the time of training was asked for.
     minimum_cell
         Smallest number of persons that a table or figure may show.
     """
 
     synthetic: dict[str, bool]
     simulated: frozenset[str]
-    onsets: dict[str, Mapping[str, Any]]
+    onsets: dict[str, Section]
     encoded: tuple[tuple[str, str], ...]
     scored: tuple[tuple[str, str, str], ...]
     replicates: dict[str, tuple[str, ...]]
@@ -67,6 +75,10 @@ class Study:
     reference: str | None
     frequency: frozenset[str]
     forward: tuple[str, ...]
+    explained: tuple[str, ...]
+    model_sections: dict[str, Section]
+    encoding_sections: dict[str, Section]
+    training_sizes: tuple[int, ...]
     folds: tuple[int, ...]
     parts: int
     seed: int
@@ -95,6 +107,10 @@ class Study:
             reference=study["reference"],
             frequency=frozenset(study["frequency"]),
             forward=tuple(study["forward"]),
+            explained=tuple(study["explained"]),
+            model_sections=dict(study["model_sections"]),
+            encoding_sections=dict(study["encoding_sections"]),
+            training_sizes=tuple(study["training_sizes"]),
             folds=tuple(study["folds"]),
             parts=study["parts"],
             seed=study["seed"],
@@ -120,6 +136,23 @@ class Study:
     def first_of(self, model: str) -> str:
         """Give the name that a model and its replicates are shown by."""
         return next((first for first, same in self.replicates.items() if model in same), model)
+
+    @property
+    def network(self) -> str | None:
+        """The recurrent network that is drawn: the reference, or the first if that is none."""
+        kinds = {name: section["kind"] for name, section in self.model_sections.items()}
+        names = [name for name in (self.reference, *self.models) if name is not None]
+        return next((name for name in names if kinds[name] == "recurrent"), None)
+
+    def timed(self, setting: Setting) -> list[str]:
+        """The models of a setting whose seconds are taken: of replicates the first."""
+        return [model for model in self.models_of(setting) if model in self.replicates]
+
+    @property
+    def explanations(self) -> list[tuple[Setting, str]]:
+        """Every setting and model that is explained; none where no fold was run."""
+        pairs = [(setting, m) for setting in self.settings for m in self.models_of(setting)]
+        return [(s, m) for s, m in pairs if m in self.explained] if self.folds else []
 
     @property
     def matched_cohorts(self) -> list[tuple[str, str]]:
@@ -154,6 +187,23 @@ class Study:
         """File oracle.parquet of a setting's task."""
         return self.results / "5_evaluate" / setting.site / setting.task / "oracle.parquet"
 
+    def vocabulary(self, setting: Setting) -> Path:
+        """File vocabulary.parquet of a setting."""
+        return self.results.joinpath("3_encode", *setting, "vocabulary.parquet")
+
+    def giveaways(self, site: str, task: str) -> Path:
+        """File giveaways.csv of a site and task with an outcome."""
+        return self.results / "5_evaluate" / site / task / "giveaways.csv"
+
     def evaluation_folder(self, setting: Setting, model: str, fold: int) -> Path:
         """Folder of a model's predictions and metrics in one fold."""
         return self.results.joinpath("5_evaluate", *setting, model, f"fold{fold}")
+
+    def scoring_times(self, setting: Setting, model: str) -> Path:
+        """File of a model's seconds to score a patient, of the study's first fold."""
+        place = self.results.joinpath("benchmarks", "time_scoring", *setting, model)
+        return place / f"fold{self.folds[0]}.csv"
+
+    def training_times(self, setting: Setting, model: str) -> Path:
+        """File of a model's seconds of training by the number of patients."""
+        return self.results.joinpath("benchmarks", "time_training", *setting, f"{model}.csv")

@@ -27,7 +27,7 @@ from visitseq.errors import UserError
 from visitseq.ingest.files import list_inputs
 from visitseq.ingest.omop import EVENT_TABLES, tables_to_read
 from visitseq.ingest.typed import MARK, open_tables
-from visitseq.tables import CODES, OBSERVATION_PERIODS, PERSONS, write_parquet
+from visitseq.tables import ANCESTORS, CODES, OBSERVATION_PERIODS, PERSONS, write_parquet
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def ingest_site(
     threads: int = 1,
     memory_mb: int = 3000,
 ) -> None:
-    """Read site ``name`` and write events, persons, observation periods, codes and a summary.
+    """Read site ``name`` and write its events, persons, periods, codes, ancestors and a summary.
 
     Parameters
     ----------
@@ -51,9 +51,10 @@ def ingest_site(
     site
         Its filled section of the configuration: path, schema, domains, latest_date.
     folder
-        Gets events.parquet, persons.parquet, observation_periods.parquet, codes.parquet (schemas
-        in ``visitseq.tables``) and summary.json: persons, visits, events, last_year, detached
-        and, for every clinical table read, rows read = kept + dropped, by reason.
+        Gets events.parquet, persons.parquet, observation_periods.parquet, codes.parquet,
+        ancestors.parquet (schemas in ``visitseq.tables``) and summary.json: persons, visits,
+        events, last_year, detached and, for every clinical table read, rows read = kept + dropped,
+        by reason.
     threads, memory_mb
         What the engine may use; the files do not depend on either.
 
@@ -250,10 +251,12 @@ def _count_duplicates(connection: duckdb.DuckDBPyConnection, rows: dict[str, Cou
 
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    connection.execute(f"CREATE TEMP TABLE known_code AS {_sql('known_code')}")
     tables = {
         "persons": (_sql("persons"), PERSONS),
         "observation_periods": ("SELECT * FROM known_period", OBSERVATION_PERIODS),
         "codes": (_sql("codes"), CODES),
+        "ancestors": (_sql("ancestors"), ANCESTORS),
     }
     for name, (query, schema) in tables.items():
         table = connection.sql(query).to_arrow_table()

@@ -257,6 +257,7 @@ def classifier_section(model: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **model,
         "kind": "recurrent",
+        "visits": "in_order",
         "layers": 1,
         "embed": "sum",
         "initialisation": "uniform",

@@ -28,14 +28,28 @@ from visitseq.models.cells import GRU, LSTM, RNN
 CELLS: dict[str, type[RNN] | type[GRU] | type[LSTM]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 
 
+def code_vectors(codes: int, size: int) -> nn.EmbeddingBag:
+    """Make the vectors of ``codes`` known codes, summed over the codes of a visit.
+
+    Where no code is known, one row stands that no visit asks for.
+    """
+    # Sparse gradients: a step touches the rows of the batch's codes alone (lazy_rows.py).
+    vectors = nn.EmbeddingBag(
+        max(codes, 1), size, mode="sum", include_last_offset=True, sparse=True
+    )
+    # U(-0.1, 0.1) as in the authors' code; torch's N(0, 1) saturates the state and learns far more
+    # slowly.
+    nn.init.uniform_(vectors.weight, -0.1, 0.1)
+    return vectors
+
+
 class VisitReader(nn.Module):
     """The embedded visits and the recurrence over them: what all networks here begin with.
 
     Parameters
     ----------
     codes
-        Codes that the fold knows: the rows of the embedding. Where it knows none, one row stands
-        that no visit asks for.
+        Codes that the fold knows: the rows of the embedding.
     cell
         A name in ``CELLS``.
     embedding, hidden, layers
@@ -69,13 +83,7 @@ class VisitReader(nn.Module):
     ) -> None:
         super().__init__()
         self.duration = duration
-        # Sparse gradients: a step touches the rows of the batch's codes alone (lazy_rows.py).
-        self.embed = nn.EmbeddingBag(
-            max(codes, 1), embedding, mode="sum", include_last_offset=True, sparse=True
-        )
-        # U(-0.1, 0.1) as in the authors' code; torch's N(0, 1) saturates the state and learns
-        # far more slowly.
-        nn.init.uniform_(self.embed.weight, -0.1, 0.1)
+        self.embed = code_vectors(codes, embedding)
         self.squash = nn.Parameter(torch.zeros(embedding)) if squash else None
         self.recur = CELLS[cell](
             embedding + duration,

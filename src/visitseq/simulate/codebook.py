@@ -14,7 +14,7 @@ from functools import cache, cached_property
 import numpy as np
 import numpy.typing as npt
 
-from visitseq.simulate.code_tables import Row, read_rows
+from visitseq.code_tables import Row, read_rows
 from visitseq.simulate.hazard import Float, Int
 from visitseq.simulate.tail import known_groups, tail_codes, three_characters
 

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from visitseq.simulate.code_tables import Row, read_rows
+from visitseq.code_tables import Row, read_rows
 
 SIZES = {"condition": 6910, "drug": 6897, "procedure": 4374}
 GROUPS = {"primary_care": 1183, "intensive_care": 767}

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from visitseq.code_tables import read_rows
 from visitseq.simulate.attendance import Stops
-from visitseq.simulate.code_tables import read_rows
 from visitseq.simulate.hazard import Int
 from visitseq.simulate.parameters import NEVER
 from visitseq.simulate.persons import Persons

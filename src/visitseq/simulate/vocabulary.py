@@ -12,7 +12,7 @@ lies under its CCS category.
 import numpy as np
 import pyarrow as pa
 
-from visitseq.simulate.code_tables import Row, read_rows
+from visitseq.code_tables import Row, read_rows
 from visitseq.simulate.schemas import TABLES, build_table
 from visitseq.simulate.tail import procedure_group, tail_concepts
 

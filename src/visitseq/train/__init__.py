@@ -10,4 +10,5 @@ __getattr__ = stage_functions(
     train_forecast="forecast",
     train_next_visit="next_visit",
     count_labels="next_visit",
+    time_training="training_time",
 )

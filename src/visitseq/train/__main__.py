@@ -19,7 +19,7 @@ from visitseq.train.network import train_model
 def main(file: str) -> None:
     """Train the model that ``file`` describes; rank 0 alone logs below the level of a warning."""
     arguments = json.loads(Path(file).read_text(encoding="utf-8"))
-    for name in ("visits", "vocabulary", "folder"):
+    for name in {"visits", "vocabulary", "vectors", "folder"} & set(arguments):
         arguments[name] = Path(arguments[name])
     together = "LOCAL_RANK" in os.environ
     gpus = torch.cuda.is_available()

@@ -1,53 +1,64 @@
-"""Train a classical baseline for one fold and write its folder.
+"""Train a classical model for one fold and write its folder.
 
-The features are counts: in how many of a row's visits each known code stands, divided by the
-code's standard deviation over the training rows. They are not centred, so that the matrix stays
-sparse; the intercept takes up the difference (Choi et al., JAMIA 2017, Methods, standardise).
+The features (features.py) are taken from the task's window. Each point of the model's search is
+fitted to the training rows, and the one that the validation rows like best is kept (search.py).
 """
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
-from visitseq.train.features import counts
-from visitseq.train.losses import Losses, log_loss
+from visitseq.encode.vectors import read_vectors
+from visitseq.train.classical import fit_kind, save_classical, score_features
+from visitseq.train.features import Features, Window
+from visitseq.train.fitted import Fitted, Part
 from visitseq.train.model_folder import write_card, write_history
-from visitseq.train.skops_archive import save_archive
+from visitseq.train.search import (
+    Trial,
+    choose_trial,
+    grid_points,
+    search_json,
+    validation_auroc,
+)
 from visitseq.train.training_data import TrainingData, read_training_data
+
+log = logging.getLogger(__name__)
 
 
 def train_baseline(
     *,
     visits: Path,
     vocabulary: Path,
+    task: Mapping[str, Any],
     model: Mapping[str, Any],
     encoding: Mapping[str, Any],
     fold: int,
     parts: int,
     seed: int,
     folder: Path,
+    vectors: Path | None = None,
 ) -> None:
-    """Write model.skops, model.json and history.csv of a model of kind logistic.
+    """Write model.skops, model.json and history.csv of a classical model.
 
     Parameters
     ----------
     visits, vocabulary
         Files visits.arrow and vocabulary.parquet of one task and encoding.
-    model, encoding
-        Their sections of the configuration, filled.
+    task, model, encoding
+        Their sections of the configuration, filled; of the task the window's months are read.
     fold, parts
         The fold, and the number of parts of the site.
     seed
-        Written to model.json; the fit of a logistic regression draws nothing at random.
+        With the fold, decides the initial weights and the batches of an mlp; no other kind draws
+        anything at random.
     folder
         Where the files go.
+    vectors
+        The fold's vectors.safetensors, if the encoding has vectors.
 
     Raises
     ------
@@ -55,30 +66,50 @@ def train_baseline(
         The training parts lack cases or controls.
     """
     data = read_training_data(visits, vocabulary, encoding, fold, parts)
-    pipeline = Pipeline(
-        [
-            ("scale", StandardScaler(with_mean=False)),
-            ("regress", LogisticRegression(C=model["inverse_penalty"], tol=1e-6, max_iter=1000)),
-        ]
+    features = Features(
+        model["features"],
+        data.known,
+        Window.of_task(task),
+        read_vectors(vectors, data.known) if vectors else None,
     )
-    pipeline.fit(*_counts_and_labels(data, data.training))
-    losses = Losses(
-        training=_loss(pipeline, data, data.training),
-        validation=_loss(pipeline, data, data.validation) if len(data.validation) else None,
+    training, validation = (
+        _part(data, features, rows) for rows in (data.training, data.validation)
     )
+    log.info("%d features of kind %s", training.features.shape[1], model["features"])
+    fits, trials = _search(model, training, validation, np.random.SeedSequence([seed, fold]))
+    kept = choose_trial(trials)
+    fitted = fits[kept]
     folder.mkdir(parents=True, exist_ok=True)
-    save_archive(pipeline, folder / "model.skops")
-    write_history([losses], 1, folder)
-    write_card(folder, data, losses, model=model, encoding=encoding, seed=seed)
+    save_classical(fitted.model, features, folder / "model.skops")
+    write_history(fitted.history, fitted.chosen, folder)
+    write_card(
+        folder,
+        data,
+        fitted.history[fitted.chosen - 1] if fitted.history else None,
+        model={**model, **trials[kept].settings},
+        encoding=encoding,
+        seed=seed,
+        window=features.window,
+        search=search_json(trials, kept) if model["search"] else None,
+    )
 
 
-def _counts_and_labels(
-    data: TrainingData, rows: npt.NDArray[np.intp]
-) -> tuple[sparse.csr_matrix, npt.NDArray[np.bool_]]:
+def _part(data: TrainingData, features: Features, rows: npt.NDArray[np.intp]) -> Part:
     sequences = data.sequences.take(rows)
-    return counts(sequences, data.known), sequences.label
+    return Part(features.matrix(sequences), sequences.label)
 
 
-def _loss(pipeline: Pipeline, data: TrainingData, rows: npt.NDArray[np.intp]) -> float:
-    features, labels = _counts_and_labels(data, rows)
-    return log_loss(pipeline.decision_function(features), labels)
+def _search(
+    model: Mapping[str, Any], training: Part, validation: Part, seeds: np.random.SeedSequence
+) -> tuple[list[Fitted], list[Trial]]:
+    """Fit every point of the model's grid, and ask the validation part about each."""
+    fits, trials = [], []
+    for settings in grid_points(model):
+        fitted = fit_kind({**model, **settings}, training, validation, seeds)
+        scores = score_features(model["kind"], fitted.model, validation.features)
+        auroc = validation_auroc(validation.labels, scores)
+        loss = fitted.history[fitted.chosen - 1].validation if fitted.history else None
+        fits.append(fitted)
+        trials.append(Trial(settings, auroc, loss))
+        log.info("%s: AUROC of the validation part %s", settings or "fitted", auroc)
+    return fits, trials

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from visitseq.encode.sequences import Integers
 from visitseq.models.batches import collate
-from visitseq.models.recurrent import RecurrentClassifier
+from visitseq.models.networks import Network
 from visitseq.train.training_data import TrainingData
 
 
@@ -36,7 +36,7 @@ class Classification:
     """
 
     def __init__(
-        self, network: RecurrentClassifier, data: TrainingData, *, l2: float, class_weights: str
+        self, network: Network, data: TrainingData, *, l2: float, class_weights: str
     ) -> None:
         self.network: nn.Module = network
         self.training: Integers = data.training

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from visitseq.train.features import Window
 from visitseq.train.losses import Losses
 from visitseq.train.training_data import TrainingData
 
@@ -16,6 +17,7 @@ from visitseq.train.training_data import TrainingData
 def write_history(history: Sequence[Losses], chosen: int, folder: Path) -> None:
     """Write history.csv: epoch (from 1), training_loss, validation_loss, chosen.
 
+    An epoch of trees is a tree; what is fitted in one go has one epoch, or none without a loss.
     ``validation_loss`` is empty where the validation part has no rows; ``chosen`` is the number
     of the epoch whose weights were kept.
     """
@@ -33,20 +35,23 @@ def write_history(history: Sequence[Losses], chosen: int, folder: Path) -> None:
 def write_card(
     folder: Path,
     data: TrainingData,
-    losses: Losses,
+    losses: Losses | None,
     *,
     model: Mapping[str, Any],
     encoding: Mapping[str, Any],
     seed: int,
     early_stopping: Mapping[str, Any] | None = None,
     pretraining: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
+    window: Window | None = None,
 ) -> None:
     """Write model.json: with the weights, all that is needed to score new sequences.
 
     Its keys are kind, model and encoding (their sections of the configuration), fold, parts, seed,
-    early_stopping (of a network), pretraining (where there was any), training and validation (rows,
-    cases, loss and, where the loss is null, the reason), known (vocabulary ids, ascending) and
-    codes (their names).
+    early_stopping (of a network), pretraining and search (where there was any), window (of a
+    classical model), training and validation (rows, cases, loss and, where the loss is null, the
+    reason), known (vocabulary ids, ascending) and codes (their names). Searched settings stand in
+    model with the values kept.
 
     Parameters
     ----------
@@ -55,8 +60,8 @@ def write_card(
     data
         The fold's rows and codes.
     losses
-        Losses of the model as it is saved.
-    model, encoding, seed, early_stopping, pretraining
+        Losses of the model as it is saved; None where its scores are no probabilities.
+    model, encoding, seed, early_stopping, pretraining, search, window
         Written as they are.
     """
     labels = data.sequences.label
@@ -69,8 +74,10 @@ def write_card(
         "seed": seed,
         **({"early_stopping": dict(early_stopping)} if early_stopping else {}),
         **({"pretraining": dict(pretraining)} if pretraining else {}),
-        "training": _part(labels[data.training], losses.training),
-        "validation": _part(labels[data.validation], losses.validation),
+        **({"search": dict(search)} if search else {}),
+        **({"window": window._asdict()} if window else {}),
+        "training": _part(labels[data.training], losses.training if losses else None),
+        "validation": _part(labels[data.validation], losses.validation if losses else None),
         "known": data.known.tolist(),
         "codes": data.codes,
     }
@@ -85,4 +92,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 def _part(labels: npt.NDArray[np.bool_], loss: float | None) -> dict[str, Any]:
     part = {"rows": len(labels), "cases": int(labels.sum()), "loss": loss}
-    return part if loss is not None else {**part, "reason": "this part has no rows"}
+    if loss is not None:
+        return part
+    no_loss = "scores of this kind are no probabilities" if len(labels) else "this part has no rows"
+    return {**part, "reason": no_loss}

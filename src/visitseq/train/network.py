@@ -1,4 +1,4 @@
-"""Train a recurrent network for one fold and write its folder.
+"""Train a network for one fold and write its folder.
 
 One process trains one model. A model that outgrows one device can be shared by several (ranks.py):
 
@@ -12,20 +12,26 @@ for dropout's draws and the rounding of sums.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from visitseq.models.recurrent import build_classifier
+from visitseq.models.networks import build_network
 from visitseq.train.checkpoint import Checkpoint, training_digest
 from visitseq.train.classification import Classification
 from visitseq.train.fit import fit
 from visitseq.train.model_folder import write_card
 from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.ranks import Ranks
+from visitseq.train.seeds import seed_sequence
 from visitseq.train.training_data import TrainingData, read_training_data
+from visitseq.train.trials import Fitted, auroc_of, fit_trials
+from visitseq.train.vectors import start_from_vectors, with_vectors
+from visitseq.train.visits_read import visits_read
 
 
 def train_model(
@@ -38,12 +44,14 @@ def train_model(
     parts: int,
     seed: int,
     folder: Path,
+    vectors: Path | None = None,
     device: str = "cpu",
 ) -> None:
-    """Write model.safetensors, model.json and history.csv of a model of kind recurrent.
+    """Write model.safetensors, model.json and history.csv of a network that scores each row.
 
     While it runs the state of its last epoch stands in ``folder``/checkpoint, and a call with the
-    same arguments goes on from there.
+    same arguments goes on from there. With a search the weights and the history are those of the
+    settings that were chosen; model.json has the settings and all that were tried.
 
     Parameters
     ----------
@@ -54,9 +62,13 @@ def train_model(
     fold, parts
         The fold, and the number of parts of the site.
     seed
-        With the fold, decides the initial weights, the dropout and the order of the batches.
+        With the fold and the model's own seed, decides the initial weights, the dropout and the
+        order of the batches; with the subject, the order of shuffled visits.
     folder
         Where the files go.
+    vectors
+        File vectors.safetensors of the fold, from which the embedding starts; None where the
+        encoding has none.
     device
         Where this process trains: cpu, or cuda with a number.
 
@@ -69,32 +81,55 @@ def train_model(
     ranks, place = Ranks.here(), torch.device(device)
     parameters = {"model": dict(model), "encoding": dict(encoding), "fold": fold, "parts": parts}
     where = {"seed": seed, "world": ranks.world, "device": place.type}
-    digest = training_digest([visits, vocabulary], {**parameters, **where}, __name__)
+    inputs = [visits, vocabulary, *([vectors] if vectors else [])]
+    digest = training_digest(inputs, {**parameters, **where}, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
-    for_torch, for_batches = np.random.SeedSequence([seed, fold]).spawn(2)
-    # Initial weights and dropout draw from torch's global generators: the caller's are put back.
-    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
-        seeds = for_torch.generate_state(1 + ranks.world, np.uint64).tolist()
-        objective = _start(model, data, place, seeds)
-        history, chosen = fit(objective, model, np.random.default_rng(for_batches), checkpoint)
+    fit_point = partial(
+        _fit, data=data, encoding=encoding, vectors=vectors, seed=seed, device=place
+    )
+    fitted, search = fit_trials(model, checkpoint, fit_point)
     if not ranks.leads:
         return
-    write_network(objective.network, history, chosen, folder)
+    write_network(fitted.network, fitted.history, fitted.chosen, folder)
     write_card(
         folder,
         data,
-        history[chosen - 1],
-        model=model,
+        fitted.losses,
+        model=fitted.model,
         encoding=encoding,
         seed=seed,
-        early_stopping=early_stopping(history, chosen),
+        early_stopping=early_stopping(fitted.history, fitted.chosen),
+        search=search,
     )
     checkpoint.remove()
+
+
+def _fit(
+    model: Mapping[str, Any],
+    checkpoint: Checkpoint,
+    *,
+    data: TrainingData,
+    encoding: Mapping[str, Any],
+    vectors: Path | None,
+    seed: int,
+    device: torch.device,
+) -> Fitted:
+    """Train a network with the settings ``model``."""
+    data = replace(data, sequences=visits_read(data.sequences, model, seed))
+    for_torch, for_batches = seed_sequence(seed, data.fold, model).spawn(2)
+    # Initial weights and dropout draw from torch's global generators: the caller's are put back.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        seeds = for_torch.generate_state(1 + Ranks.here().world, np.uint64).tolist()
+        objective = _start(with_vectors(model, encoding), data, vectors, device, seeds)
+        history, chosen = fit(objective, model, np.random.default_rng(for_batches), checkpoint)
+    network = objective.network
+    return Fitted(model, network, history, chosen, partial(auroc_of, network, data))
 
 
 def _start(
     model: Mapping[str, Any],
     data: TrainingData,
+    vectors: Path | None,
     device: torch.device,
     seeds: Sequence[int],
 ) -> Classification:
@@ -103,7 +138,9 @@ def _start(
     ``seeds`` are the initial weights', which all ranks share, and the dropout's of each rank.
     """
     torch.manual_seed(seeds[0])
-    network = build_classifier(model, len(data.known)).to(device)
+    network = build_network(model, len(data.known))
+    start_from_vectors(network, vectors, data.known)
+    network = network.to(device)
     torch.manual_seed(seeds[1 + Ranks.here().rank])
     objective = Classification(network, data, l2=model["l2"], class_weights=model["class_weights"])
     objective.start_at_base_rate()

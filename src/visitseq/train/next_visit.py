@@ -26,6 +26,8 @@ from visitseq.train.losses import Losses
 from visitseq.train.model_folder import read_card
 from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.next_visits import NextVisits
+from visitseq.train.seeds import seed_sequence
+from visitseq.train.vectors import start_from_vectors, with_vectors
 
 #: Epochs of Doctor AI, which had no validation part.
 PAPER_EPOCHS = 20
@@ -43,6 +45,7 @@ def train_next_visit(
     parts: int,
     seed: int,
     folder: Path,
+    vectors: Path | None = None,
 ) -> None:
     """Write model.safetensors, model.json and history.csv of a model of kind recurrent.
 
@@ -57,9 +60,13 @@ def train_next_visit(
     fold, parts
         The fold, and the number of parts of the site.
     seed
-        With the fold, decides the initial weights, the dropout and the order of the batches.
+        With the fold and the model's own seed, decides the initial weights, the dropout and the
+        order of the batches.
     folder
         Where the files go.
+    vectors
+        File vectors.safetensors of the fold, from which the embedding starts; None where the
+        encoding has none.
 
     Raises
     ------
@@ -72,9 +79,13 @@ def train_next_visit(
     data = read_forecast_data(files, 1, least, fold, parts, split=split)
     sections = {"model": dict(model), "encoding": dict(encoding), "task": dict(task), "seed": seed}
     parameters = {**sections, "fold": fold, "parts": parts}
-    digest = training_digest(files.values(), parameters, __name__)
-    checkpoint = Checkpoint(folder / "checkpoint", digest)
-    network, history, chosen = _fit(data, model, split, seed, checkpoint)
+    inputs = [*files.values(), *([vectors] if vectors else [])]
+    checkpoint = Checkpoint(folder / "checkpoint", training_digest(inputs, parameters, __name__))
+    seeds = seed_sequence(seed, fold, model)
+    built = with_vectors(model, encoding)
+    network, history, chosen = _fit(
+        data, built, split, vectors=vectors, seeds=seeds, checkpoint=checkpoint
+    )
     write_network(network, history, chosen, folder)
     training = _card_of_training(data, history, chosen, split)
     _write_card(folder, sections | _card_of_data(data, split) | training)
@@ -121,7 +132,9 @@ def _fit(
     data: ForecastData,
     model: Mapping[str, Any],
     split: str,
-    seed: int,
+    *,
+    vectors: Path | None,
+    seeds: np.random.SeedSequence,
     checkpoint: Checkpoint,
 ) -> tuple[NextVisitNetwork, list[Losses], int]:
     """Train a network; its losses by epoch, and the epoch that was kept."""
@@ -129,11 +142,12 @@ def _fit(
     keep = "best"
     if split == "paper":
         keep, model = "last", {**model, "epochs": min(model["epochs"], PAPER_EPOCHS)}
-    for_torch, for_batches = np.random.SeedSequence([seed, data.fold]).spawn(2)
+    for_torch, for_batches = seeds.spawn(2)
     # Initial weights and dropout draw from torch's global generator: the caller's is put back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(for_torch.generate_state(1, np.uint64)[0]))
         network = build_next_visit(model, codes, asked)
+        start_from_vectors(network.reader, vectors, data.trajectories.known)
         rows = (data.training, data.validation)
         objective = NextVisits(network, data.trajectories, *rows, l2=model["l2"])
         objective.start_at_base_rates()
@@ -211,7 +225,8 @@ def load_next_visit(folder: Path) -> NextVisitModel:
     if card["kind"] == "recurrent":
         # Building draws initial weights, soon overwritten, from torch's global generator.
         with torch.random.fork_rng(devices=[]):
-            network = build_next_visit(card["model"], len(known), len(labels)).eval()
+            section = with_vectors(card["model"], card["encoding"])
+            network = build_next_visit(section, len(known), len(labels)).eval()
         network.load_state_dict(load_file(folder / "model.safetensors"))
     counts = np.array(card["label_visits"], dtype=np.int64)
     validated = card["task"]["split"] == "parts"

@@ -1,6 +1,7 @@
 """Train a recurrent classifier that starts from a pre-trained encoder, for one fold."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from visitseq.train.fit import fit
 from visitseq.train.model_folder import write_card
 from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.pretraining import pretrain, start_from
-from visitseq.train.training_data import read_training_data
+from visitseq.train.seeds import seed_sequence
+from visitseq.train.training_data import TrainingData, read_training_data
+from visitseq.train.trials import Fitted, auroc_of, fit_trials
+from visitseq.train.vectors import with_vectors
 
 
 def train_pretrained(
@@ -28,6 +32,7 @@ def train_pretrained(
     parts: int,
     seed: int,
     folder: Path,
+    vectors: Path | None = None,
 ) -> None:
     """Write model.safetensors, model.json and history.csv of a model of kind seq2seq, for onset.
 
@@ -44,9 +49,13 @@ def train_pretrained(
     fold, parts
         The fold, and the number of parts of the site.
     seed
-        With the fold, decides the initial weights, the dropout and the order of the batches.
+        With the fold and the model's own seed, decides the initial weights, the dropout and the
+        order of the batches.
     folder
         Where the files go.
+    vectors
+        File vectors.safetensors of the fold, from which the encoder's embedding starts; None where
+        the encoding has none.
 
     Raises
     ------
@@ -56,31 +65,50 @@ def train_pretrained(
     """
     data = read_training_data(visits, vocabulary, encoding, fold, parts)
     parameters = {"model": dict(model), "encoding": dict(encoding), "fold": fold, "parts": parts}
-    digest = training_digest([visits, vocabulary], {**parameters, "seed": seed}, __name__)
+    inputs = [visits, vocabulary, *([vectors] if vectors else [])]
+    digest = training_digest(inputs, {**parameters, "seed": seed}, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
-    before = Checkpoint(checkpoint.folder / "pretraining", digest)
-    for_torch, *for_batches = np.random.SeedSequence([seed, fold]).spawn(3)
-    section = classifier_section(model)
+    fit_point = partial(_fit, data=data, encoding=encoding, vectors=vectors, seed=seed)
+    fitted, search = fit_trials(model, checkpoint, fit_point)
+    write_network(fitted.network, fitted.history, fitted.chosen, folder)
+    write_card(
+        folder,
+        data,
+        fitted.losses,
+        model=fitted.model,
+        encoding=encoding,
+        seed=seed,
+        early_stopping=early_stopping(fitted.history, fitted.chosen),
+        pretraining=fitted.pretraining,
+        search=search,
+    )
+    checkpoint.remove()
+
+
+def _fit(
+    model: Mapping[str, Any],
+    checkpoint: Checkpoint,
+    *,
+    data: TrainingData,
+    encoding: Mapping[str, Any],
+    vectors: Path | None,
+    seed: int,
+) -> Fitted:
+    """Pre-train an encoder with the settings ``model``, and a classifier from it."""
+    before = Checkpoint(checkpoint.folder / "pretraining", checkpoint.digest)
+    for_torch, *for_batches = seed_sequence(seed, data.fold, model).spawn(3)
+    built = with_vectors(model, encoding)
+    section = classifier_section(built)
     # Initial weights, cuts and dropout draw from torch's global generator: the caller's is put
     # back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(for_torch.generate_state(1, np.uint64)[0]))
-        start, pretraining = pretrain(data, model, np.random.default_rng(for_batches[0]), before)
+        generator = np.random.default_rng(for_batches[0])
+        start, pretraining = pretrain(data, built, generator, before, vectors)
         network = build_classifier(section, len(data.known))
         start_from(network, start)
         objective = Classification(network, data, l2=model["l2"], class_weights="none")
         objective.start_at_base_rate()
         generator = np.random.default_rng(for_batches[1])
         history, chosen = fit(objective, section, generator, checkpoint)
-    write_network(network, history, chosen, folder)
-    write_card(
-        folder,
-        data,
-        history[chosen - 1],
-        model=model,
-        encoding=encoding,
-        seed=seed,
-        early_stopping=early_stopping(history, chosen),
-        pretraining=pretraining,
-    )
-    checkpoint.remove()
+    return Fitted(model, network, history, chosen, partial(auroc_of, network, data), pretraining)

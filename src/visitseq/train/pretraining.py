@@ -13,6 +13,7 @@ fewer have nothing to be written from anything, and are left out.
 import hashlib
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from visitseq.train.checkpoint import Checkpoint
 from visitseq.train.fit import fit
 from visitseq.train.forecasting import Forecasting
 from visitseq.train.training_data import TrainingData
+from visitseq.train.vectors import start_from_vectors
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ def pretrain(
     model: Mapping[str, Any],
     generator: np.random.Generator,
     checkpoint: Checkpoint | None = None,
+    vectors: Path | None = None,
 ) -> tuple[EncoderDecoder, dict[str, Any]]:
     """Train an encoder-decoder on the windows of the training rows.
 
@@ -50,6 +53,8 @@ def pretrain(
         one.
     checkpoint
         Where the state is kept meanwhile.
+    vectors
+        File vectors.safetensors, from which the encoder's embedding starts.
 
     Returns
     -------
@@ -71,6 +76,7 @@ def pretrain(
         )
     labels = VisitLabels(sequences.code_offsets, sequences.codes, data.known)
     network = build_encoder_decoder(model, len(data.known), len(data.known))
+    start_from_vectors(network.encoder, vectors, data.known)
     trajectories = Trajectories(sequences, labels, data.known, ahead)
     objective = Forecasting(network, trajectories, rows, rows[:0], l2=model["l2"])
     objective.start_at_base_rates()

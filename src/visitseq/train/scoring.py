@@ -1,4 +1,4 @@
-"""Score rows with a recurrent network, a batch at a time."""
+"""Score rows with a network, a batch at a time."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from visitseq.encode.sequences import Integers, Sequences
 from visitseq.models.batches import collate
-from visitseq.models.recurrent import RecurrentClassifier, build_classifier
+from visitseq.models.networks import Network, build_network
 from visitseq.train.shuffled_batches import batches_by_length
 
 #: Rows scored at once: enough to fill the processor, few enough to bound memory.
@@ -19,7 +20,7 @@ BATCH = 512
 
 
 def score_logits(
-    network: RecurrentClassifier,
+    network: nn.Module,
     sequences: Sequences,
     rows: Integers,
     known: npt.NDArray[np.int32],
@@ -38,10 +39,10 @@ def score_logits(
     return logits
 
 
-def load_network(weights: Path, model: Mapping[str, Any], codes: int) -> RecurrentClassifier:
+def load_network(weights: Path, model: Mapping[str, Any], codes: int) -> Network:
     """Rebuild the network of a model's section from its saved weights."""
     # Building draws initial weights, soon overwritten, from torch's global generator.
     with torch.random.fork_rng(devices=[]):
-        network = build_classifier(model, codes)
+        network = build_network(model, codes)
     network.load_state_dict(load_file(weights))
     return network

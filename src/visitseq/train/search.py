@@ -63,12 +63,18 @@ def _rank(trial: Trial) -> tuple[float, float]:
 def search_json(trials: Sequence[Trial], chosen: int) -> dict[str, Any]:
     """What model.json says of a search: every trial in the order of the grid, and the one kept."""
     return {
-        "chosen_by": "AUROC of the validation part"
-        if trials[chosen].auroc is not None
-        else "order: the validation part lacks cases or controls",
+        "chosen_by": _chosen_by(trials[chosen]),
         "chosen": chosen,
         "trials": [trial.to_json() for trial in trials],
     }
+
+
+def _chosen_by(trial: Trial) -> str:
+    if trial.auroc is not None:
+        return "AUROC of the validation part"
+    if trial.loss is not None:
+        return "loss of the validation part, which has no AUROC"
+    return "order: the validation part lacks cases or controls"
 
 
 def validation_auroc(

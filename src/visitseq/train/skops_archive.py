@@ -20,8 +20,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-#: Types that may be loaded besides those that skops trusts itself: none are needed so far.
-TRUSTED: tuple[str, ...] = ()
+#: Types that may be loaded besides those that skops trusts itself: the sparse matrix of counts
+#: that a nearest-neighbour model keeps, three arrays and a shape.
+TRUSTED = ("scipy.sparse._csr.csr_matrix",)
 
 DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -30,7 +31,7 @@ TORCH_SHIM = "sklearn.externals.array_api_compat.torch"
 
 
 def save_archive(model: Any, path: Path) -> None:
-    """Write a scikit-learn ``model`` to ``path``."""
+    """Write a scikit-learn model, or a dict of such, texts and arrays, to ``path``."""
     with (
         zipfile.ZipFile(io.BytesIO(_skops().dumps(model))) as source,
         zipfile.ZipFile(path, "w") as target,
@@ -44,7 +45,7 @@ def save_archive(model: Any, path: Path) -> None:
 
 
 def load_archive(path: Path) -> Any:
-    """Read a scikit-learn model; refuses types that skops and ``TRUSTED`` don't name."""
+    """Read what ``save_archive`` wrote; refuses types that skops and ``TRUSTED`` don't name."""
     return _skops().load(path, trusted=list(TRUSTED))
 
 

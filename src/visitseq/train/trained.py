@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visitseq.encode.sequences import Sequences, code_positions
-from visitseq.train.features import counts
+from visitseq.train.fitted import SCORES_ALONE
 from visitseq.train.model_folder import read_card
 
 Scorer = Callable[[Sequences], npt.NDArray[np.float64]]
@@ -26,12 +26,15 @@ class TrainedModel:
     known
         Vocabulary ids that the model knows, ascending; it passes over all others.
     score
-        Maps sequences to the probability of being a case, float64, shape (rows,).
+        Maps sequences to scores, higher for likelier cases, float64, shape (rows,).
+    gives_probabilities
+        Whether a score is the probability of being a case.
     """
 
     card: dict[str, Any]
     known: npt.NDArray[np.int32]
     score: Scorer
+    gives_probabilities: bool
 
     def unknown_share(self, sequences: Sequences) -> float:
         """Share of the codes in ``sequences`` that the model passes over; 0 without codes."""
@@ -46,19 +49,27 @@ def load_model(folder: Path) -> TrainedModel:
     """
     card = read_card(folder)
     known = np.array(card["known"], dtype=np.int32)
-    loaders = {"recurrent": _load_network, "logistic": _load_baseline, "seq2seq": _load_pretrained}
-    load = loaders[card["kind"]]
-    return TrainedModel(card=card, known=known, score=load(folder, card, known))
+    load = _LOADERS.get(card["kind"], _load_classical)
+    return TrainedModel(
+        card=card,
+        known=known,
+        score=load(folder, card, known),
+        gives_probabilities=card["kind"] not in SCORES_ALONE,
+    )
 
 
 def _load_network(folder: Path, card: dict[str, Any], known: npt.NDArray[np.int32]) -> Scorer:
     # Imported here so that a baseline is scored without torch, which takes 2 s to import.
     from visitseq.train.scoring import load_network, score_logits  # noqa: PLC0415
+    from visitseq.train.vectors import with_vectors  # noqa: PLC0415
+    from visitseq.train.visits_read import visits_read  # noqa: PLC0415
 
-    network = load_network(folder / "model.safetensors", card["model"], len(known))
+    section = with_vectors(card["model"], card["encoding"])
+    network = load_network(folder / "model.safetensors", section, len(known))
 
     def score(sequences: Sequences) -> npt.NDArray[np.float64]:
-        logits = score_logits(network, sequences, np.arange(len(sequences)), known)
+        read = visits_read(sequences, card["model"], card["seed"])
+        logits = score_logits(network, read, np.arange(len(read)), known)
         return np.exp(-np.logaddexp(0.0, -logits))  # sigmoid, without overflow
 
     return score
@@ -70,15 +81,17 @@ def _load_pretrained(folder: Path, card: dict[str, Any], known: npt.NDArray[np.i
     return _load_network(folder, {**card, "model": classifier_section(card["model"])}, known)
 
 
-def _load_baseline(folder: Path, card: dict[str, Any], known: npt.NDArray[np.int32]) -> Scorer:
-    from visitseq.train.skops_archive import load_archive  # noqa: PLC0415
+def _load_classical(folder: Path, card: dict[str, Any], known: npt.NDArray[np.int32]) -> Scorer:
+    # Imported here so that a network is scored without scikit-learn.
+    from visitseq.train.classical import ClassicalScorer  # noqa: PLC0415
 
-    pipeline = load_archive(folder / "model.skops")
+    return ClassicalScorer(folder, card, known)
 
-    def score(sequences: Sequences) -> npt.NDArray[np.float64]:
-        if not len(sequences):  # which scikit-learn refuses
-            return np.empty(0)
-        probabilities: npt.NDArray[np.float64] = pipeline.predict_proba(counts(sequences, known))
-        return probabilities[:, 1]
 
-    return score
+#: Loaders of the networks; all other kinds are classical.
+_LOADERS: dict[str, Callable[[Path, dict[str, Any], npt.NDArray[np.int32]], Scorer]] = {
+    "recurrent": _load_network,
+    "retain": _load_network,
+    "transformer": _load_network,
+    "seq2seq": _load_pretrained,
+}

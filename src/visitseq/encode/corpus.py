@@ -1,0 +1,182 @@
+"""The corpus of skip-gram vectors: the codes of each record, one after the other.
+
+A sequence holds the codes of one person's visits from the first to the last, those of a visit in
+random order. The order is a hash, so that it is the same in every run and depends on nobody else.
+Codes that the fold does not know are passed over: what stands on either side of one are neighbours.
+
+The sequences are written to a scratch file, a block of persons at a time, and read back from there
+as often as they are learned from. So memory does not grow with the site.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from visitseq.cohort.parts import assign_parts
+from visitseq.cohort.visits import read_subjects, visit_blocks
+from visitseq.encode.groups import SOURCE_CODES, columns_of
+from visitseq.encode.layout import hash_codes
+from visitseq.encode.sequences import Integers, code_positions, gather_lists, read_visit_lists
+
+#: The longest sequence that is given out whole: gensim passes over what is beyond.
+LONGEST = 10_000
+#: Cohort rows whose sequences are made at once.
+ROWS = 20_000
+
+#: As ``columns_of`` reads it, with the person as the row.
+_VISIT_CODE = """
+SELECT
+    subject_id AS row,
+    visit,
+    date_diff('day', DATE '1970-01-01', start) AS day,
+    code,
+    {source_codes} AS source_codes
+FROM visit_event
+GROUP BY ALL
+ORDER BY row, visit, code
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Sequences of code names, read from a file each time that they are iterated over.
+
+    Attributes
+    ----------
+    file
+        Arrow IPC file with a column ``places``, list<int32>: of each code its place in ``names``.
+    names
+        Names of the codes.
+    counts
+        How often each of ``names`` stands in the corpus, shape (names,).
+    sequences
+        How many sequences there are, long ones whole.
+    """
+
+    file: Path
+    names: list[str]
+    counts: npt.NDArray[np.int64]
+    sequences: int
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Give the sequences in their order, one longer than ``LONGEST`` in pieces."""
+        with pa.memory_map(str(self.file)) as source, pa.ipc.open_file(source) as reader:
+            for number in range(reader.num_record_batches):
+                lists = reader.get_batch(number).column("places")
+                places, offsets = lists.values.to_numpy(), lists.offsets.to_numpy()
+                for first, end in pairwise(offsets):
+                    for start in range(first, end, LONGEST):
+                        piece = places[start : min(start + LONGEST, end)].tolist()
+                        yield [self.names[place] for place in piece]
+
+
+class _Occurrences(NamedTuple):
+    """Where the codes of a block stand, each array of shape (codes,).
+
+    ``row`` and ``visit`` say which sequence and which visit of it; ``subject`` and ``moment`` (a
+    day, or the visit's number) decide, with the code's name, the order within the visit; ``place``
+    is the code's among the names, -1 where it is not among them.
+    """
+
+    row: Integers
+    visit: Integers
+    subject: Integers
+    moment: Integers
+    place: Integers
+
+
+def write_corpus(blocks: Iterable[pa.ListArray], names: pa.Array, file: Path) -> Corpus:
+    """Write blocks of sequences, whose values are places in ``names``, to ``file``."""
+    schema = pa.schema([("places", pa.list_(pa.int32()))])
+    counts, sequences = np.zeros(len(names), dtype=np.int64), 0
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        for block in blocks:
+            writer.write_batch(pa.RecordBatch.from_arrays([block], schema=schema))
+            counts += np.bincount(block.values.to_numpy(), minlength=len(names))
+            sequences += len(block)
+    return Corpus(file, names.to_pylist(), counts, sequences)
+
+
+def site_sequences(
+    files: Mapping[str, Path],
+    encoding: Mapping[str, Any],
+    names: pa.Array,
+    read: Sequence[int],
+    *,
+    seed: int,
+    parts: int,
+) -> Iterator[pa.ListArray]:
+    """Sequences of the whole records of a site's persons, block of persons by block.
+
+    Parameters
+    ----------
+    files
+        events, codes and ancestors: events.parquet, codes.parquet and ancestors.parquet.
+    encoding
+        Filled section: vocabulary, level, domains.
+    names
+        The codes to keep.
+    read
+        Parts whose persons are read.
+    seed, parts
+        With a person's id they decide its part; the seed orders the codes of a visit too.
+    """
+    persons = read_subjects(files["events"])
+    code_table, ancestors = pq.read_table(files["codes"]), pq.read_table(files["ancestors"])
+    query = _VISIT_CODE.replace("{source_codes}", SOURCE_CODES[encoding["vocabulary"]])
+    chosen = persons[np.isin(assign_parts(persons, seed, parts), np.asarray(read))]
+    for block in visit_blocks(files["events"], encoding["domains"], chosen):
+        found = block.connection.sql(query).to_arrow_table()
+        record = columns_of(found, code_table, encoding, ancestors).record
+        subject, visit, day = (record[name].to_numpy() for name in ("row", "visit", "day"))
+        places = pc.index_in(record["code"], value_set=names).fill_null(-1).to_numpy()
+        yield _sequences(_Occurrences(subject, visit, subject, day, places), names, seed)
+
+
+def window_sequences(
+    visits: Path, known: npt.NDArray[np.int32], names: pa.Array, read: Sequence[int], *, seed: int
+) -> Iterator[pa.ListArray]:
+    """Sequences of the windows in a visits.arrow, block of cohort rows by block.
+
+    Parameters
+    ----------
+    visits
+        visits.arrow.
+    known, names
+        The codes to keep: vocabulary ids, ascending, and their names.
+    read
+        Parts whose rows are read.
+    seed
+        Orders the codes of a visit. Where a step is a code the order is the step's.
+    """
+    lists = read_visit_lists(visits)
+    rows = lists.rows_of_parts(read)
+    for first in range(0, len(rows), ROWS):
+        chosen = rows[first : first + ROWS]
+        steps, step_offsets = gather_lists(lists.visit_offsets, chosen)
+        entries, offsets = gather_lists(lists.code_offsets, steps)
+        step = np.repeat(np.arange(len(steps)), np.diff(offsets))
+        row = np.searchsorted(step_offsets, step, side="right") - 1
+        subject, number = lists.subject_id[chosen[row]], step - step_offsets[row]
+        places = code_positions(lists.codes[entries], known)
+        yield _sequences(_Occurrences(row, step, subject, number, places), names, seed)
+
+
+def _sequences(found: _Occurrences, names: pa.Array, seed: int) -> pa.ListArray:
+    """One sequence a row that keeps a code, of the codes whose place is not -1."""
+    kept = _Occurrences(*(column[found.place >= 0] for column in found))
+    keys = hash_codes(kept.subject, kept.moment, names.take(pa.array(kept.place)), seed)
+    order = np.lexsort((keys, kept.visit, kept.row))
+    row, places = kept.row[order], kept.place[order].astype(np.int32)
+    begins = np.ones(len(row), dtype=bool)
+    begins[1:] = row[1:] != row[:-1]
+    offsets = np.append(np.flatnonzero(begins), len(row)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(places))
