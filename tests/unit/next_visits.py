@@ -22,6 +22,8 @@ MODEL = {
     "loss": "multinomial",
     "tradeoff": 1.0,
 }
+#: What an encoding with vectors says besides.
+SKIPGRAM = {"vectors": "skipgram", "dimension": 3}
 
 
 def chains(n: int = 280, seed: int = 0) -> list[Row]:
@@ -45,20 +47,26 @@ def files(rows: Sequence[Row], folder: Path) -> dict[str, Path]:
 
 
 def train(
-    rows: Sequence[Row], folder: Path, *, split: str = "parts", seed: int = 0, **changes: Any
+    rows: Sequence[Row],
+    folder: Path,
+    *,
+    split: str = "parts",
+    seed: int = 0,
+    vectors: Path | None = None,
+    **changes: Any,
 ) -> Path:
     """Train a network, or count for a ``kind`` without one; return the model's folder."""
     kind = changes.get("kind", "recurrent")
     same = {
         **files(rows, folder),
         "task": {**TASK, "split": split},
-        "encoding": {**ENCODING, "min_count": 1},
+        "encoding": {**ENCODING, "min_count": 1, **({} if vectors is None else SKIPGRAM)},
         "fold": FOLD,
         "parts": PARTS,
         "folder": folder / "model",
     }
     if kind == "recurrent":
-        train_next_visit(**same, model={**MODEL, **changes}, seed=seed)
+        train_next_visit(**same, model={**MODEL, **changes}, seed=seed, vectors=vectors)
     else:
         count_labels(**same, model={"kind": kind})
     return folder / "model"

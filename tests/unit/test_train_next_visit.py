@@ -13,6 +13,7 @@ from arrow_visits import Row
 from next_visits import CODES, FOLD, PARTS, chains, files, train
 from safetensors.torch import load_file
 
+from visitseq.encode.vectors import write_vectors
 from visitseq.errors import UserError
 from visitseq.models.next_visit_batches import collate_next_visit
 from visitseq.train import next_visit as stage
@@ -113,6 +114,17 @@ def test_training_starts_at_the_base_rates(tmp_path: Path) -> None:
     days = [day for row in training for day in row.days[1:]]
     assert weights["time.bias"].item() == pytest.approx(np.log(days).mean(), rel=1e-5)
     assert card_of(folder)["label_visits"] == counts.tolist()
+
+
+def test_a_network_starts_from_the_vectors_and_comes_back_with_their_size(tmp_path: Path) -> None:
+    start = np.random.default_rng(0).normal(size=(CODES, 3)).astype(np.float32)
+    write_vectors(start, tmp_path / "vectors.safetensors")
+    still: dict[str, Any] = {"learning_rate": 1e-12, "epochs": 1}
+    folder = train(chains(140), tmp_path, vectors=tmp_path / "vectors.safetensors", **still)
+    model = load_next_visit(folder)
+    assert model.network is not None
+    embedded = model.network.reader.get_parameter("embed.weight").detach().numpy()
+    np.testing.assert_allclose(embedded, start[model.known], atol=1e-6)
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(

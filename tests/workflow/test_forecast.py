@@ -40,6 +40,8 @@ def test_what_a_kind_cannot_do_is_left_out_and_named_once(workflow: Workflow) ->
         "train_next_visit": 1,
         "count_labels": 1,
         "score_oracle": 1,
+        "measure_giveaways": 1,
+        "time_scoring": 2,
         "evaluate_model": 2,
         "evaluate_forecast": 1,
         "evaluate_next_visit": 2,
