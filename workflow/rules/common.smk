@@ -203,9 +203,9 @@ def corpus_of(wildcards):
     return "results/3_encode/{site}/{task}/{encoding}/visits.arrow".format(**wildcards)
 
 
-def vectors_of(wildcards):
+def vectors_of(wildcards, **fold):
     """The fold's vectors of an encoding that has any."""
-    return VECTORS.format(**wildcards) if wildcards.encoding in WITH_VECTORS else []
+    return VECTORS.format(**wildcards, **fold) if wildcards.encoding in WITH_VECTORS else []
 
 
 def weights_of(wildcards):
