@@ -134,6 +134,7 @@ rule time_training:
     input:
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=lambda wildcards: vectors_of(wildcards, fold=0),
     output:
         "results/benchmarks/time_training/{site}/{task}/{encoding}/{model}.csv",
     log:

@@ -205,9 +205,9 @@ def corpus_of(wildcards):
     return "results/3_encode/{site}/{task}/{encoding}/visits.arrow".format(**wildcards)
 
 
-def vectors_of(wildcards):
+def vectors_of(wildcards, **fold):
     """The fold's vectors of an encoding that has any."""
-    return VECTORS.format(**wildcards) if wildcards.encoding in WITH_VECTORS else []
+    return VECTORS.format(**wildcards, **fold) if wildcards.encoding in WITH_VECTORS else []
 
 
 def weights_of(wildcards):
@@ -251,10 +251,10 @@ def scoring_times():
 
 
 def training_times():
-    """The seconds of training by the number of patients, where they are asked for."""
+    """The seconds of training by the number of patients, of the first onset task if asked for."""
     timed = [name for name in timed_models() if name in NETWORKS and RUN["training_sizes"]]
     pattern = "results/benchmarks/time_training/{site}/{task}/{encoding}/{model}.csv"
-    return grid(pattern, task=run_tasks("onset"), model=timed)
+    return grid(pattern, task=run_tasks("onset")[:1], model=timed)
 
 
 #: What a model's scores rest on can be said of some kinds; what the study asks for.

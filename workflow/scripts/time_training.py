@@ -20,4 +20,5 @@ with job(snakemake.log[0]):
         seed=snakemake.params.seed,
         sizes=snakemake.params.sizes,
         table=Path(snakemake.output[0]),
+        vectors=Path(snakemake.input.vectors) if snakemake.input.vectors else None,
     )

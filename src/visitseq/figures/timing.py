@@ -68,13 +68,14 @@ def _published_seconds(study: Study, model: str) -> str:
 
 
 def draw_training_times(study: Study) -> Figure:
-    """Draw seconds against patients, a panel a site, task and encoding, a line a network."""
+    """Draw seconds against patients, of the first task; a panel a site and encoding."""
     synthetic = any(study.synthetic.values())
     times = {
         (setting, model): _read_training_times(study, setting, model)
         for setting in study.settings
         for model in study.timed(setting)
-        if study.training_times(setting, model).is_file()
+        if setting.task == next(iter(study.onsets))
+        and study.training_times(setting, model).is_file()
     }
     panels = [list(keys) for _, keys in groupby(times, key=lambda key: key[0])]
     if not panels:

@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from visitseq.models.recurrent import build_classifier
+from visitseq.models.networks import build_network
 from visitseq.train.classification import Classification
 from visitseq.train.fit import fit
 from visitseq.train.training_data import TrainingData, read_training_data
+from visitseq.train.vectors import start_from_vectors, with_vectors
+from visitseq.train.visits_read import visits_read
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ def time_training(
     seed: int,
     sizes: Sequence[int],
     table: Path,
+    vectors: Path | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> None:
     """Write ``table``: asked (a size), patients (in the subset), epochs and seconds.
@@ -63,6 +67,9 @@ def time_training(
         Numbers of patients to train on.
     table
         Where the CSV file goes.
+    vectors
+        File vectors.safetensors of fold 0, from which the embedding starts; None where the
+        encoding has none.
     clock
         Gives seconds.
 
@@ -72,13 +79,16 @@ def time_training(
         The training parts lack cases or controls, or training diverges.
     """
     data = read_training_data(visits, vocabulary, encoding, FOLD, parts)
+    data = replace(data, sequences=visits_read(data.sequences, model, seed))
+    run = partial(
+        _seconds, model=with_vectors(model, encoding), vectors=vectors, seed=seed, clock=clock
+    )
     subsets = {size: _subset(data, size, seed) for size in sorted(sizes)}
     timed = {size: rows for size, rows in subsets.items() if rows is not None}
     for rows in list(timed.values())[:1]:
-        _seconds(replace(data, training=rows), model, seed, clock, epochs=1)
+        run(replace(data, training=rows), epochs=1)
     lines = [
-        (size, len(rows), EPOCHS, _seconds(replace(data, training=rows), model, seed, clock))
-        for size, rows in timed.items()
+        (size, len(rows), EPOCHS, run(replace(data, training=rows))) for size, rows in timed.items()
     ]
     table.parent.mkdir(parents=True, exist_ok=True)
     columns = ["asked", "patients", "epochs", "seconds"]
@@ -112,7 +122,9 @@ def nested_rows(data: TrainingData, size: int, seed: int) -> npt.NDArray[np.intp
 
 def _seconds(
     data: TrainingData,
+    *,
     model: Mapping[str, Any],
+    vectors: Path | None,
     seed: int,
     clock: Callable[[], float],
     epochs: int = EPOCHS,
@@ -123,7 +135,8 @@ def _seconds(
     # Initial weights and dropout draw from torch's global generator: the caller's is put back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_classifier(model, len(data.known))
+        network = build_network(model, len(data.known))
+        start_from_vectors(network, vectors, data.known)
         objective = Classification(
             network, data, l2=model["l2"], class_weights=model["class_weights"]
         )
