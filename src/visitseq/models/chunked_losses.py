@@ -13,8 +13,8 @@ visits. Products are those of the recurrence (``recurrence.engine_for``): a visi
 depend on the others of its chunk.
 
 Measured, 1.1 million visits with 200 units and 1,778 labels, forward and back, one thread of an AMD
-EPYC (Zen 5), seconds of the processor: 25 (multinomial) and 30 (paper); by
-``torch.utils.checkpoint`` and torch's products 44.
+EPYC (Zen 5), seconds of the processor: 22 (multinomial) and 26 (paper); by
+``torch.utils.checkpoint`` and torch's products 44 (multinomial).
 """
 
 from collections.abc import Callable, Iterator
