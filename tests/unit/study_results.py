@@ -55,13 +55,19 @@ ATTRITION = {
     ],
 }
 
-ENCODINGS = {
-    "one_hot": {"vocabulary": "codes", "sequence": "visit", "vectors": "none"},
-    "one_hot_by_code": {"vocabulary": "codes", "sequence": "code", "vectors": "none"},
-    "grouped": {"vocabulary": "groups", "sequence": "visit", "vectors": "none"},
-    "skipgram": {"vocabulary": "codes", "sequence": "visit", "vectors": "skipgram"},
+ONE_HOT: dict[str, Any] = {
+    "vocabulary": "codes",
+    "sequence": "visit",
+    "vectors": "none",
+    "domains": ["condition", "drug", "procedure"],
 }
-RECURRENT = {
+ENCODINGS = {
+    "one_hot": ONE_HOT,
+    "one_hot_by_code": {**ONE_HOT, "sequence": "code"},
+    "grouped": {**ONE_HOT, "vocabulary": "groups"},
+    "skipgram": {**ONE_HOT, "vectors": "skipgram"},
+}
+RECURRENT: dict[str, Any] = {
     "kind": "recurrent",
     "cell": "gru",
     "nonlinearity": "tanh",
@@ -78,7 +84,7 @@ RECURRENT = {
 
 def model_section(name: str) -> dict[str, Any]:
     """A section of the configuration for a name of the tests' models."""
-    changes = {
+    changes: dict[str, dict[str, Any]] = {
         "rnn": {"cell": "rnn"},
         "lstm": {"cell": "lstm"},
         "bigru": {"bidirectional": True},
@@ -145,6 +151,7 @@ def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None
                 if study["sites"][site]["simulated"]:
                     write_oracle(rows, truth, evaluated.parent / "oracle.parquet")
                 for model in study["models"]:
+                    write_times(results / "benchmarks", (site, name, encoding, model), study)
                     logit = truth + NOISE.get(model, 1) * generator.normal(size=len(rows))
                     for fold in study["folds"]:
                         write_evaluation(
@@ -154,6 +161,24 @@ def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None
                             write_importance(evaluated / model / f"fold{fold}", fold)
                         if model in study["forward"]:
                             write_reach(model, evaluated / model / f"fold{fold}", fold)
+
+
+def write_times(folder: Path, names: tuple[str, ...], study: dict[str, Any]) -> None:
+    """Seconds to score a patient in the first fold, and to train where sizes are asked for."""
+    for fold in study["folds"][:1]:
+        path = folder.joinpath("time_scoring", *names, f"fold{fold}.csv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            "way,timed,rows,median,low,high\n"
+            "one,200,1,0.00125,0.001,0.002\n"
+            "batch,5,300,0.0000125,0.00001,0.00003\n"
+        )
+    sizes = study["training_sizes"]
+    if sizes and study["model_sections"][names[-1]]["kind"] == "recurrent":
+        path = folder.joinpath("time_training", *names[:-1], f"{names[-1]}.csv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [(size, size - 1, 10, size / 100) for size in sizes]
+        _write_csv(pd.DataFrame(lines, columns=["asked", "patients", "epochs", "seconds"]), path)
 
 
 def cohort_rows(sets: int, generator: np.random.Generator) -> list[Row]:

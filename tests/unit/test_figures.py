@@ -71,11 +71,13 @@ FIGURES += ["importance"]
 TABLES = [
     *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],
     *["cohort", "reach", "importance", "errors", "giveaways"],
+    *["observation", "prediction", "timing_scoring"],
 ]
+PAPER = ["encodings", "windows", "schematic_visits", "schematic_network", "schematic_windows"]
 FILES = {
     "metrics.parquet",
     *(f"table_{name}.csv" for name in TABLES),
-    *(f"fig_{name}.{ending}" for name in FIGURES for ending in ("pdf", "svg")),
+    *(f"fig_{name}.{ending}" for name in [*FIGURES, *PAPER] for ending in ("pdf", "svg")),
 }
 MODELS = ["logistic", "svm", "mlp", "knn", "rnn", "lstm", "gru", "bigru"]
 TWO_SITES = {

@@ -25,11 +25,13 @@ from small_training import (
     FOLD,
     GRU,
     LOGISTIC,
+    MLP,
     PARTS,
     RETAIN,
     SVM,
     TASK,
     TRANSFORMER,
+    TREES,
     card_of,
     cohort,
     inputs,
@@ -102,7 +104,10 @@ KINDS = pytest.mark.parametrize(
 )
 
 
-@KINDS
+PROBABILITIES = {**NETWORKS, "logistic": LOGISTIC, "mlp": MLP, "trees": TREES}
+
+
+@pytest.mark.parametrize("kind", PROBABILITIES.values(), ids=PROBABILITIES)
 def test_a_reloaded_model_has_the_losses_that_were_written(
     tmp_path: Path, kind: dict[str, Any]
 ) -> None:

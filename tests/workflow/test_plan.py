@@ -27,6 +27,7 @@ def test_the_default_study(workflow: Workflow) -> None:
         "score_oracle": 2,
         "evaluate_model": 10,
         "measure_reach": 6,
+        "time_scoring": 10,
         "explain_model": 2,
         "measure_giveaways": 2,
         "draw_figures": 1,

@@ -4,6 +4,7 @@
 #   train_baseline     classical models, on counts -> model.skops
 #   train_pretrained   recurrent networks that start from a pre-trained encoder
 #   train_forecast     encoder-decoders, on whole records
+#   time_training      networks on growing numbers of patients -> benchmarks/time_training
 #   refuse_model       what a kind of model cannot be trained for
 
 
@@ -124,6 +125,33 @@ rule train_forecast:
         code=fingerprint("train.forecast"),
     script:
         "../scripts/train_forecast.py"
+
+
+# Seconds are of all that runs beside: with --cores 1 nothing does.
+rule time_training:
+    input:
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        vectors=lambda wildcards: vectors_of(wildcards, fold=0),
+    output:
+        "results/benchmarks/time_training/{site}/{task}/{encoding}/{model}.csv",
+    log:
+        "results/logs/time_training/{site}/{task}/{encoding}/{model}.log",
+    wildcard_constraints:
+        task=either(ONSETS),
+        model=either(NETWORKS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        model=lookup("models/{model}", within=config),
+        encoding=lookup("encodings/{encoding}", within=config),
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        sizes=RUN["training_sizes"],
+        code=fingerprint("train.training_time"),
+    script:
+        "../scripts/time_training.py"
 
 
 rule refuse_model:

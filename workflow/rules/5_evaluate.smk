@@ -6,6 +6,7 @@
 #   measure_reach       recurrent networks: the gradient at every state by distance from the end -> reach
 #   explain_model       what each code adds to the logits of the test part -> importance
 #   measure_giveaways   whose windows hold the disease's own codes or its treatment -> giveaways
+#   time_scoring        seconds to score one patient -> benchmarks/time_scoring
 
 
 rule score_oracle:
@@ -173,6 +174,27 @@ rule measure_giveaways:
         code=fingerprint("evaluate.giveaways"),
     script:
         "../scripts/measure_giveaways.py"
+
+
+# Seconds are of all that runs beside: with --cores 1 nothing does.
+rule time_scoring:
+    input:
+        weights=weights_of,
+        model=f"results/4_train/{STUDY}/model.json",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+    output:
+        f"results/benchmarks/time_scoring/{STUDY}.csv",
+    log:
+        f"results/logs/time_scoring/{STUDY}.log",
+    wildcard_constraints:
+        task=either(ONSETS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=fingerprint("evaluate.scoring_time"),
+    script:
+        "../scripts/time_scoring.py"
 
 
 rule evaluate:

@@ -203,9 +203,9 @@ def with_corpus(corpus):
     return [name for name in WITH_VECTORS if config["encodings"][name]["corpus"] == corpus]
 
 
-def vectors_of(wildcards):
+def vectors_of(wildcards, **fold):
     """The fold's vectors of an encoding that has any."""
-    return VECTORS.format(**wildcards) if wildcards.encoding in WITH_VECTORS else []
+    return VECTORS.format(**wildcards, **fold) if wildcards.encoding in WITH_VECTORS else []
 
 
 def weights_of(wildcards):
@@ -232,6 +232,24 @@ def reach():
     """How far back each network of the study sees."""
     forward = [name for name in RUN["models"] if name in FORWARD]
     return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward)
+
+
+def timed_models():
+    """The models whose seconds are taken: of those that differ in their seed alone the first."""
+    return list(replicates(config["models"], RUN["models"]))
+
+
+def scoring_times():
+    """The seconds that each model of an onset task takes to score a patient, of the first fold."""
+    pattern = f"results/benchmarks/time_scoring/{STUDY}.csv"
+    return grid(pattern, task=run_tasks("onset"), model=timed_models(), fold=RUN["folds"][:1])
+
+
+def training_times():
+    """The seconds of training by the number of patients, of the first onset task if asked for."""
+    timed = [name for name in timed_models() if name in NETWORKS and RUN["training_sizes"]]
+    pattern = "results/benchmarks/time_training/{site}/{task}/{encoding}/{model}.csv"
+    return grid(pattern, task=run_tasks("onset")[:1], model=timed)
 
 
 #: What a model's scores rest on can be said of some kinds; what the study asks for.
@@ -298,6 +316,12 @@ def study():
 TITLES = {
     "roc": "ROC curves",
     "love": "balance (Love plot)",
+    "encodings": "AUROC by encoding",
+    "windows": "AUROC by window",
+    "schematic_visits": "visits as vectors",
+    "schematic_network": "network",
+    "schematic_windows": "windows",
+    "timing_training": "seconds of training",
     "strata": "number of visits",
 }
 
@@ -332,12 +356,27 @@ TABLE_NAMES = [
 ]
 # Drawn only where the study has a forecast.
 FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []
+# The figures and tables of the heart-failure paper, by the report's chapter.
+PAPER_FIGURES = {
+    "encodings": "Prediction",
+    "windows": "Prediction",
+    "schematic_visits": "Method",
+    "schematic_network": "Method",
+    "schematic_windows": "Method",
+    **({"timing_training": "Networks"} if RUN["training_sizes"] else {}),
+}
+PAPER_TABLES = {
+    "observation": "Prediction",
+    "prediction": "Prediction",
+    "timing_scoring": "Networks",
+}
 FIGURES = [
     "results/7_figures/metrics.parquet",
     *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),
+    *expand("results/7_figures/table_{name}.csv", name=PAPER_TABLES),
     *expand(
         "results/7_figures/fig_{name}.{format}",
-        name=[*FIGURE_NAMES, *FORECAST_FIGURES],
+        name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES],
         format=["svg", "pdf"],
     ),
 ]

@@ -12,6 +12,7 @@ __getattr__ = stage_functions(
     evaluate_forecast="forecast",
     score_oracle="oracle",
     measure_reach="reach",
+    time_scoring="scoring_time",
     explain_model="importance",
     explain_rows="importance",
     measure_giveaways="giveaways",

@@ -19,6 +19,7 @@ from visitseq.figures.importance_results import importance_table, read_importanc
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import Result, metrics_table, readable_metrics
 from visitseq.figures.model_results import read_ceilings, read_results
+from visitseq.figures.paper import paper_figures, paper_tables
 from visitseq.figures.reach import draw_reach
 from visitseq.figures.reach_results import read_reach
 from visitseq.figures.reach_table import reach_table
@@ -46,14 +47,16 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     Parameters
     ----------
     study
-        ``sites`` ({name: {"synthetic": bool}}), ``tasks`` ({name: its section}), ``encodings``,
-        ``models``, ``forward`` (those that are recurrent and read forwards alone), ``explained``
-        (those whose scores are explained) and ``folds`` in the order of the study; ``reference``
-        (the model that others are compared with, or None), ``frequency`` (those that know the
-        number of visits alone), ``replicates`` ({the first of models that differ in their seed
-        alone: all of them}), ``parts``; ``forecasts``, each task of kind forecast with an encoding
-        and a model that go with it; ``seed`` and ``draws`` of the bootstrap; ``minimum_cell``, the
-        smallest number of persons that may be shown.
+        ``sites`` ({name: {"synthetic": bool}}), ``tasks`` ({name: its section}), ``encodings`` and
+        ``models`` with ``encoding_sections`` and ``model_sections`` by their names, ``forward``
+        (the models that are recurrent and read forwards alone), ``explained`` (those whose scores
+        are explained) and ``folds`` in the order of the study; ``reference`` (the model that others
+        are compared with, or None), ``frequency`` (those that know the number of visits alone),
+        ``replicates`` ({the first of models that differ in their seed alone: all of them}),
+        ``parts``; ``forecasts``, each task of kind forecast with an encoding and a model that go
+        with it; ``training_sizes``, the numbers of patients on which training was timed; ``seed``
+        and ``draws`` of the bootstrap; ``minimum_cell``, the smallest number of persons that may be
+        shown.
     results
         Folder of the results of all stages.
     folder
@@ -78,6 +81,7 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         "importance": importance_table(shown, importances),
         "errors": errors_table(shown),
         "giveaways": giveaways_table(shown),
+        **paper_tables(shown, models),
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_parquet(metrics_table(every_result), folder / "metrics.parquet")
@@ -93,6 +97,8 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         save(draw_cohort(shown, persons), folder, "fig_cohort")
         save(draw_reach(shown, reaches), folder, "fig_reach")
         save(draw_importance(shown, importances), folder, "fig_importance")
+        for name, figure in paper_figures(shown, models).items():
+            save(figure, folder, f"fig_{name}")
         if shown.forecasts:
             save(draw_forecast(shown, forecasts), folder, "fig_forecast")
     logger.info("Results of %d models drawn", len(every_model) + len(forecasts))

@@ -6,6 +6,7 @@ bars in a panel of their own, in greys.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,43 @@ TITLE, PLOT, LEFT = 0.56, 1.9, 0.5
 PUBLISHED = TITLE + PLOT + 0.65
 CHARACTER = 0.06
 IN_HALF_A_ROW = 7  # models
+TITLE_CHARACTERS = 50
 SPREAD = 0.6  # of the room of a model, over which its encodings stand
-TITLE_CHARACTERS = 100  # of a whole row
 
-PanelKey = tuple[str, str]
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the panels of ours stand: two in a row, or one where there are many models.
+
+    Attributes
+    ----------
+    models
+        What stands along each panel: the models, with how they are named.
+    columns
+        Panels in a row.
+    """
+
+    models: dict[str, str]
+    columns: int
+
+    @property
+    def width(self) -> float:
+        """Inches of a plot."""
+        return (WIDTH / 2 if len(self.models) <= IN_HALF_A_ROW else WIDTH) - LEFT - 0.15
+
+    @property
+    def rotation(self) -> int:
+        """Names stand upright where the longest does not fit its place."""
+        return 90 if self._longest > self.width / len(self.models) - 0.06 else 0
+
+    @property
+    def row(self) -> float:
+        """Inches of a row of panels."""
+        return TITLE + PLOT + (self._longest if self.rotation else 0.12) + 0.22
+
+    @property
+    def _longest(self) -> float:
+        return CHARACTER * max(map(len, self.models.values()))
 
 
 def draw_encodings(study: Study, results: list[ModelResult]) -> Figure:
@@ -45,37 +79,34 @@ def draw_encodings(study: Study, results: list[ModelResult]) -> Figure:
     if not results:
         return empty_figure(why_nothing(study), synthetic=synthetic)
     panels = _panels(results)
-    models = [name for name in study.models if any(r.model == name for r in results)]
-    columns = min(len(panels), 2) if len(models) <= IN_HALF_A_ROW else 1
-    width = (WIDTH / 2 if len(models) <= IN_HALF_A_ROW else WIDTH) - LEFT - 0.15
-    row = TITLE + PLOT + _names_height(models, width) + 0.12
-    ours = row * -(-len(panels) // columns)
-    printed = [
-        figure for figure in ("fig4", "fig5") if _has_windows(study, heart_failure()[figure])
-    ]
+    names = {result.model: result.name for result in results}
+    models = {name: names[name] for name in study.models if name in names}
+    few = len(models) <= IN_HALF_A_ROW
+    layout = _Layout(models, min(len(panels), 2) if few else 1)
+    printed = [name for name in ("fig4", "fig5") if _has_windows(study, heart_failure()[name])]
+    width = WIDTH / 2 if few and layout.columns == 1 and len(printed) < 2 else WIDTH
+    ours = layout.row * -(-len(panels) // layout.columns)
+    legend = legend_height(len(study.encodings), width)
     below = PUBLISHED if printed else 0.0
-    narrow = columns == 1 and len(printed) < 2 and len(models) <= IN_HALF_A_ROW
-    whole = WIDTH / 2 if narrow else WIDTH
-    legend = legend_height(len(study.encodings), whole)
-    figure = new_figure(whole, ours + legend + below, synthetic=synthetic)
+    figure = new_figure(width, ours + legend + below, synthetic=synthetic)
     lowest = _lowest(results)
-    for place, (key, of_panel) in enumerate(panels.items()):
-        down, across = divmod(place, columns)
-        axes = add_axes(figure, across * WIDTH / 2 + LEFT, down * row + TITLE, width, PLOT)
-        _draw_panel(study, axes, of_panel, models, lowest)
-        axes.set_title(_title(study, key, of_panel, whole_row=columns == 1))
+    for place, of_panel in enumerate(panels):
+        down, across = divmod(place, layout.columns)
+        left, top = across * WIDTH / 2 + LEFT, down * layout.row + TITLE
+        axes = add_axes(figure, left, top, layout.width, PLOT)
+        _draw_panel(study, axes, of_panel, layout, lowest)
     add_legend(figure, LEFT, ours, "AUROC [95% interval]" + mean_of(study.folds))
     for place, name in enumerate(printed):
         _draw_published(figure, place * WIDTH / 2, ours + legend, name)
     return figure
 
 
-def _panels(results: list[ModelResult]) -> dict[PanelKey, list[ModelResult]]:
+def _panels(results: list[ModelResult]) -> list[list[ModelResult]]:
     """The results of each site and task, in their order."""
-    panels: dict[PanelKey, list[ModelResult]] = {}
+    panels: dict[tuple[str, str], list[ModelResult]] = {}
     for result in results:
         panels.setdefault((result.setting.site, result.setting.task), []).append(result)
-    return panels
+    return list(panels.values())
 
 
 def _has_windows(study: Study, figure: dict[str, Any]) -> bool:
@@ -91,23 +122,26 @@ def _lowest(results: list[ModelResult]) -> float:
     return float(np.floor(10 * np.nanmin([0.5, *drawn.flat])) / 10)
 
 
-def _title(study: Study, key: PanelKey, results: list[ModelResult], *, whole_row: bool) -> str:
-    site, task = key
+def _title(study: Study, results: list[ModelResult]) -> str:
+    setting = results[0].setting
     few = min(result.smallest_class for result in results) < study.minimum_cell
-    windows = months_text(study.onsets[task])
-    title = f"{site}\n{wrapped(f'{task}: {windows}', TITLE_CHARACTERS if whole_row else 50)}"
+    windows = months_text(study.onsets[setting.task])
+    title = f"{setting.site}\n{wrapped(f'{setting.task}: {windows}', TITLE_CHARACTERS)}"
     return title + (FEW if few else "")
 
 
 def _draw_panel(
-    study: Study, axes: Axes, results: list[ModelResult], models: Sequence[str], lowest: float
+    study: Study, axes: Axes, results: list[ModelResult], layout: _Layout, lowest: float
 ) -> None:
     for result in results:
         encodings = study.encodings
         look = look_of(encodings, result.setting.encoding)
         step = SPREAD / len(encodings)
         aside = step * (encodings.index(result.setting.encoding) - (len(encodings) - 1) / 2)
-        place, (value, low, high) = models.index(result.model) + aside, result.means["auroc"][:3]
+        place, (value, low, high) = (
+            list(layout.models).index(result.model) + aside,
+            result.means["auroc"][:3],
+        )
         axes.errorbar(
             place,
             value,
@@ -120,34 +154,19 @@ def _draw_panel(
         )
         if np.isnan(value):
             axes.text(place, lowest, " undefined", rotation=90, ha="center", va="bottom", size=6)
-    _set_axes(axes, models, lowest)
-    axes.set_ylabel("AUROC")
+    _set_axes(axes, list(layout.models.values()), lowest, layout.rotation)
+    axes.set(ylabel="AUROC", title=_title(study, results))
 
 
-def _set_axes(axes: Axes, names: Sequence[str], lowest: float) -> None:
+def _set_axes(axes: Axes, names: Sequence[str], lowest: float, rotation: int = 0) -> None:
     """One place for each name, and a line between the places."""
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(lowest, 1))
-    axes.set_xticks(range(len(names)), names, rotation=_rotation(names, _width(axes)))
+    axes.set_xticks(range(len(names)), names, rotation=rotation)
     axes.tick_params(axis="x", length=0)
     axes.set_axisbelow(True)
     axes.grid(axis="y", color=PALE, linewidth=0.4)
     for place in range(1, len(names)):
         axes.axvline(place - 0.5, color=PALE, linewidth=0.4)
-
-
-def _width(axes: Axes) -> float:
-    figure = axes.get_figure()
-    return float(axes.get_position().width * figure.get_size_inches()[0]) if figure else 0.0
-
-
-def _rotation(names: Sequence[str], width: float) -> int:
-    """Upright where the longest name does not fit its place."""
-    return 90 if CHARACTER * max(map(len, names)) > width / len(names) - 0.06 else 0
-
-
-def _names_height(names: Sequence[str], width: float) -> float:
-    longest = CHARACTER * max(map(len, names))
-    return (longest if _rotation(names, width) else 0.12) + 0.1
 
 
 def _draw_published(figure: Figure, left: float, top: float, name: str) -> None:

@@ -1,5 +1,7 @@
 """A legend at a place in inches, below the panels that share it."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -28,14 +30,14 @@ def add_legend(
     left, top
         Its upper left corner in inches, from the left and from the margin down.
     """
-    named = {}
+    named: dict[str, Any] = {}
     for one in [axes] if axes else figure.axes:
         handles, labels = one.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
     width, height = figure.get_size_inches()
     figure.axes[0 if axes is None else figure.axes.index(axes)].legend(
-        named.values(),
-        named.keys(),
+        list(named.values()),
+        list(named),
         title=title,
         loc="upper left",
         bbox_to_anchor=(left, height - MARGIN - top),

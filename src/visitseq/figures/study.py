@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+Section = Mapping[str, Any]
+
 
 class Setting(NamedTuple):
     """One panel of a figure of models: who, what, and how the visits were encoded."""
@@ -62,7 +64,7 @@ class Study:
 
     synthetic: dict[str, bool]
     simulated: frozenset[str]
-    onsets: dict[str, Mapping[str, Any]]
+    onsets: dict[str, Section]
     encoded: tuple[tuple[str, str], ...]
     scored: tuple[tuple[str, str, str], ...]
     replicates: dict[str, tuple[str, ...]]
@@ -74,8 +76,8 @@ class Study:
     frequency: frozenset[str]
     forward: tuple[str, ...]
     explained: tuple[str, ...]
-    model_sections: dict[str, Mapping[str, Any]]
-    encoding_sections: dict[str, Mapping[str, Any]]
+    model_sections: dict[str, Section]
+    encoding_sections: dict[str, Section]
     training_sizes: tuple[int, ...]
     folds: tuple[int, ...]
     parts: int
@@ -134,6 +136,17 @@ class Study:
     def first_of(self, model: str) -> str:
         """Give the name that a model and its replicates are shown by."""
         return next((first for first, same in self.replicates.items() if model in same), model)
+
+    @property
+    def network(self) -> str | None:
+        """The recurrent network that is drawn: the reference, or the first if that is none."""
+        kinds = {name: section["kind"] for name, section in self.model_sections.items()}
+        names = [name for name in (self.reference, *self.models) if name is not None]
+        return next((name for name in names if kinds[name] == "recurrent"), None)
+
+    def timed(self, setting: Setting) -> list[str]:
+        """The models of a setting whose seconds are taken: of replicates the first."""
+        return [model for model in self.models_of(setting) if model in self.replicates]
 
     @property
     def explanations(self) -> list[tuple[Setting, str]]:

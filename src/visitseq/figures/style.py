@@ -20,9 +20,10 @@ MARGIN = 0.25  # inches at the top of a figure
 GREY = "#666666"
 PALE = "#e0e0e0"  # lines that only guide the eye
 PUBLISHED_GREYS = ("#bdbdbd", "#8a8a8a", "#4d4d4d")  # what others published
-BLUE, VERMILLION = "#0072B2", "#D55E00"
+BLUE, VERMILLION, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+ORANGE = "#E69F00"
 
-_COLOURS = (BLUE, VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_COLOURS = (BLUE, VERMILLION, GREEN, PINK, ORANGE, "#56B4E9", "#000000")
 _DASHES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v")
 

@@ -53,9 +53,10 @@ def draw_windows(study: Study, results: list[ModelResult]) -> Figure:
     printed = [varies for varies in TABLES if any(p.series.varies == varies for p in panels)]
     row = TITLE + PLOT + BELOW
     names = {name: None for panel in panels for name in panel.models}
-    legend = legend_height(len(names), WIDTH)
+    width = PANEL * min(2, len(panels))
+    legend = legend_height(len(names), width)
     ours, below = row * -(-len(panels) // 2), row + 3 * 0.145
-    figure = new_figure(WIDTH, ours + legend + below, synthetic=synthetic)
+    figure = new_figure(width, ours + legend + below, synthetic=synthetic)
     limits = _limits(panels)
     for place, panel in enumerate(panels):
         down, across = divmod(place, 2)
@@ -104,7 +105,7 @@ def _draw_panel(study: Study, axes: Axes, panel: _Panel, limits: tuple[float, fl
             linestyle=look.dash,
             marker=look.marker,
             elinewidth=0.6,
-            label=model,
+            label=next(iter(by_months.values())).name,
         )
     few = study.minimum_cell > min(
         result.smallest_class for models in panel.models.values() for result in models.values()
@@ -116,7 +117,7 @@ def _draw_panel(study: Study, axes: Axes, panel: _Panel, limits: tuple[float, fl
 
 def _set_months(axes: Axes, months: np.ndarray, varies: str) -> None:
     axes.set_xlabel(LABELS[varies])
-    axes.xaxis.set_major_locator(FixedLocator(months))
+    axes.xaxis.set_major_locator(FixedLocator(months.tolist()))
     axes.xaxis.set_major_formatter(lambda month, _: f"{month:g}")
     margin = 0.5 * np.diff(months).min()
     axes.set_xlim(months[0] - margin, months[-1] + margin)

@@ -36,11 +36,11 @@ def _lines(study: Study, results: list[ModelResult], series: Series) -> Iterator
                 "records": study.records(site),
                 "site": site,
                 "encoding": encoding,
-                "model": model,
+                "model": result.name,
                 "observation_months": f"{task['observation_months']:g}",
                 "prediction_months": f"{task['prediction_months']:g}",
                 "task": result.setting.task,
-                "folds": len(result.folds),
+                "folds": len(result.tested),
                 "auroc": interval_text(result.means["auroc"], _DIGITS),
                 **_published(study, model, series, months),
             }

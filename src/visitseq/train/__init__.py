@@ -8,4 +8,5 @@ __getattr__ = stage_functions(
     train_baseline="baseline",
     train_pretrained="pretrained",
     train_forecast="forecast",
+    time_training="training_time",
 )

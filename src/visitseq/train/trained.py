@@ -88,6 +88,7 @@ def _load_classical(folder: Path, card: dict[str, Any], known: npt.NDArray[np.in
     return ClassicalScorer(folder, card, known)
 
 
+#: Loaders of the networks; all other kinds are classical.
 _LOADERS: dict[str, Callable[[Path, dict[str, Any], npt.NDArray[np.int32]], Scorer]] = {
     "recurrent": _load_network,
     "retain": _load_network,
