@@ -20,7 +20,7 @@ from visitseq.grid import unexplained
 Config = dict[str, Any]
 
 #: The kind of cohort that a kind of task is asked in: with an outcome, or without.
-_COHORT_KINDS = {"onset": "case_control", "forecast": "all"}
+_COHORT_KINDS = {"onset": "case_control", "forecast": "all", "next_visit": "all"}
 
 #: What a cell alone has: key, cell and what it is where it means nothing.
 _CELL_KEYS = (("nonlinearity", "rnn", "tanh"), ("reset", "gru", "after"))

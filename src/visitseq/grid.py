@@ -15,19 +15,48 @@ def refusal(
     task: Section, encoding: Section | None = None, model: Section | None = None
 ) -> str | None:
     """Why these sections of the configuration do not go together, in words; None if they do."""
-    if task["kind"] != "forecast":
-        return None
-    if model is not None and model["kind"] != "seq2seq":
+    of_model = None if model is None else _refusal_of_model(task["kind"], model)
+    if of_model is not None or task["kind"] == "onset" or encoding is None:
+        return of_model
+    what = {"forecast": "a forecast is of visits", "next_visit": "the next visit is asked"}
+    if encoding["sequence"] == "code":
+        return f"{what[task['kind']]}, and with sequence code a step is a code; take visit"
+    missing = sorted(set(task["labels"]) - set(encoding["domains"]))
+    if missing:
+        return f"the labels' domain {missing[0]} is not among the encoding's domains"
+    return None
+
+
+#: The kinds of model that predict the next visit.
+NEXT_VISIT_KINDS = ("most_frequent", "last_visit", "recurrent")
+
+
+def _refusal_of_model(task: str, model: Section) -> str | None:
+    """Why a kind of task cannot be given to a model, in words; None if it can."""
+    kind = model["kind"]
+    if task == "forecast" and kind != "seq2seq":
         return (
-            f"a model of kind {model['kind']} gives each person one score, and a forecast is of "
-            "visits; take kind seq2seq"
+            f"a model of kind {kind} gives each person one score, and a forecast is of visits; "
+            "take kind seq2seq"
         )
-    if encoding is not None and encoding["sequence"] == "code":
-        return "a forecast is of visits, and with sequence code a step is a code; take visit"
-    if encoding is not None:
-        missing = sorted(set(task["labels"]) - set(encoding["domains"]))
-        if missing:
-            return f"the labels' domain {missing[0]} is not among the encoding's domains"
+    if task == "onset" and kind in ("most_frequent", "last_visit"):
+        return f"a model of kind {kind} ranks labels of visits, and an onset has none"
+    if task == "next_visit" and kind not in NEXT_VISIT_KINDS:
+        return (
+            f"a model of kind {kind} does not predict at every visit; take one of kind "
+            f"{', '.join(NEXT_VISIT_KINDS)}"
+        )
+    return _refusal_of_reading(model) if task == "next_visit" else None
+
+
+def _refusal_of_reading(model: Section) -> str | None:
+    """Why a recurrent network cannot predict at every visit, in words; None if it can."""
+    if model.get("bidirectional"):
+        return "a bidirectional network has read the visits that it is to predict"
+    if model.get("visits", "in_order") != "in_order":
+        return f"the next visit is that of visits in order, and the model's are {model['visits']}"
+    if model.get("search"):
+        return "a search chooses by AUROC, which the next visit does not have"
     return None
 
 

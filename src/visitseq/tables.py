@@ -137,6 +137,21 @@ FORECASTS = pa.schema(
     ]
 )
 
+#: The visits of the test (or validation) part that are predicted, each from those before it, by
+#: person in cohort order and by ``visit``, from 0; 1 is the first that is predicted. ``labels`` and
+#: ``top`` as in FORECASTS, ``days`` since the visit before, ``predicted_log_days`` the logarithm of
+#: the days that were expected (at least 1), null from a model that expects none.
+NEXT_VISITS = pa.schema(
+    [
+        ("subject_id", pa.int64()),
+        ("visit", pa.int32()),
+        ("labels", pa.list_(pa.int32())),
+        ("top", pa.list_(pa.int32())),
+        ("days", pa.float32()),
+        ("predicted_log_days", pa.float32()),
+    ]
+)
+
 #: One row a cohort row, in its order: hazards at the index date relative to the mean of the set's
 #: eligible pool, as the record before the window's end tells them (with the standard error of their
 #: simulation, and from each half of its draws) and as they came true; null where there is none.

@@ -290,7 +290,7 @@ def test_labels_of_a_forecast_stay_codes(tmp_path: Path) -> None:
     for vocabulary in ("codes", "groups"):
         outs[vocabulary] = tmp_path / vocabulary
         encode_targets(
-            task={"kind": "forecast", "visits_ahead": 1, "labels": ["condition"]},
+            task={"kind": "forecast", "visits_ahead": 1, "labels": ["condition"], "rollup": "none"},
             encoding=ENCODING | {"vocabulary": vocabulary},
             cohort=tmp_path / "cohort.parquet",
             events=write_events(tmp_path / "events.parquet", EVENTS),

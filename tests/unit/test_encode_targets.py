@@ -4,15 +4,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from event_tables import Event, event, write_ancestors, write_codes, write_events
 
 from visitseq.encode.histories import read_histories
+from visitseq.encode.rollup import icd_category, roll_up
 from visitseq.encode.targets import encode_targets
 from visitseq.errors import UserError
-from visitseq.tables import COHORT, VISIT_TARGETS, vocabulary_schema, write_parquet
+from visitseq.tables import ANCESTORS, COHORT, VISIT_TARGETS, vocabulary_schema, write_parquet
 
 START, INDEX = datetime(2012, 1, 1), datetime(2012, 6, 1)
 TASK = {"kind": "forecast", "visits_ahead": 1, "labels": ["condition"], "rollup": "none"}
@@ -98,7 +100,7 @@ def test_visits_and_their_labels_by_hand(tmp_path: Path) -> None:
     ]
     assert table["days"].to_pylist() == [[0, 10, 30, 111], [0, 2]]
     assert table["days_to_index"].null_count == 2
-    assert table.schema.metadata == {b"short": b"1", b"open_ended": b"0"}
+    assert table.schema.metadata == {b"short": b"1", b"open_ended": b"0", b"after_death": b"0"}
 
 
 SOURCE = "condition/source/x"
@@ -141,7 +143,7 @@ def test_who_has_too_few_visits_is_left_out_and_counted(
         table = table_of(encode(tmp_path, EVENTS, visits_ahead=ahead))
     assert table["subject_id"].to_pylist() == who
     assert table.schema.metadata[b"short"] == str(3 - len(who)).encode()
-    assert f"left out: {3 - len(who)} short, 0 open_ended" in caplog.text
+    assert f"counted: {3 - len(who)} short, 0 open_ended, 0 after_death" in caplog.text
 
 
 def test_nobody_with_visits_enough_is_an_error(tmp_path: Path) -> None:
@@ -172,6 +174,138 @@ def test_open_ended_visit_ids_are_counted(tmp_path: Path) -> None:
     table = table_of(encode(tmp_path, events))
     assert table.schema.metadata[b"open_ended"] == b"1"
     assert len(table["visits"].to_pylist()[1]) == 4
+
+
+NEXT_VISIT: dict[str, Any] = {"kind": "next_visit", "split": "parts", "level": 2}
+
+
+@pytest.mark.parametrize("keys", [NEXT_VISIT, {}], ids=["next_visit", "forecast"])
+def test_visits_after_the_day_of_death_are_dropped_and_counted(
+    tmp_path: Path, keys: dict[str, Any]
+) -> None:
+    """Person 1 dies on the day of the third visit, person 2 between two visits, person 4 never."""
+    events = [*EVENTS, on(1, 40.0, "MEDS_DEATH"), on(2, 4, "MEDS_DEATH")]
+    table = table_of(encode(tmp_path, sorted(events, key=lambda e: (e[0], e[1])), **keys))
+    assert table["subject_id"].to_pylist() == [1]
+    assert len(table["visits"].to_pylist()[0]) == 3
+    assert table.schema.metadata == {b"short": b"2", b"open_ended": b"0", b"after_death": b"2"}
+
+
+def test_the_next_visit_needs_two(tmp_path: Path) -> None:
+    table = table_of(encode(tmp_path, EVENTS, **NEXT_VISIT))
+    assert table["subject_id"].to_pylist() == [1, 2]
+    with pytest.raises(UserError, match=r"None of the 1 persons .* has two visits"):
+        encode(tmp_path, EVENTS, persons=(4,), **NEXT_VISIT)
+
+
+def with_source(subject: int, day: float, code: str, source: str | None) -> Event:
+    return (*on(subject, day, code)[:4], source)
+
+
+def test_labels_rolled_up_to_icd_categories_by_hand(tmp_path: Path) -> None:
+    """Two codes of a visit become one label, one code with two sources becomes two."""
+    events = [
+        with_source(1, 0, "condition/20", "ICD9CM/428.0"),
+        with_source(1, 0, "condition/21", "ICD9CM/428.20"),
+        with_source(1, 0, "drug/7", "RxNorm/123"),
+        with_source(1, 5, "condition/20", "ICD10CM/I50.9"),
+        with_source(1, 5, "condition/20", "428.1"),
+        with_source(1, 9, "condition/source/E880.1", None),
+        with_source(1, 9, "condition/22", "local"),
+        with_source(1, 12, "procedure/1", "ICD9Proc/428.0"),
+    ]
+    keys: dict[str, Any] = {**NEXT_VISIT, "labels": ["condition", "drug"], "rollup": "icd3"}
+    out = encode(tmp_path, events, persons=(1,), **keys)
+    assert named(out, "targets", "labels") == [
+        [
+            ["condition/icd9/428", "drug/7"],
+            ["condition/icd10/I50", "condition/icd9/428"],
+            ["condition/22", "condition/icd9/E880"],
+            [],
+        ]
+    ]
+    metadata = table_of(out).schema.metadata
+    assert {name: int(metadata[name.encode()]) for name in COUNTS} == COUNTS
+    labels = pq.read_table(out / "labels.parquet").to_pydict()
+    assert dict(zip(labels["code"], labels["part_1"], strict=True)) == {
+        "condition/22": 1,
+        "condition/icd10/I50": 1,
+        "condition/icd9/428": 2,
+        "condition/icd9/E880": 1,
+        "drug/7": 1,
+    }
+
+
+COUNTS = {
+    "rolled_up_condition": 4,
+    "not_rolled_up_condition": 1,
+    "rolled_up_drug": 0,
+    "not_rolled_up_drug": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("rollup", "labels"),
+    [
+        ("none", [["condition/1", "condition/2"], ["condition/3", "drug/7", "drug/8"]]),
+        ("icd3", [["condition/icd9/428"], ["condition/3", "drug/8", "drug/group/70"]]),
+        ("ccs", [["condition/ccs/108"], ["condition/3", "drug/8", "drug/group/70"]]),
+        (
+            "ancestor",
+            [["condition/2", "condition/group/9"], ["condition/3", "drug/8", "drug/group/70"]],
+        ),
+    ],
+)
+def test_each_rollup_by_hand(rollup: str, labels: list[list[str]]) -> None:
+    codes = ["condition/1", "condition/2", "condition/3", "drug/7", "drug/8"]
+    sources = [["ICD9CM/428.0"], ["428.20"], ["SNOMED/3"], [""], ["RxNorm/8"]]
+    record = pa.table({"code": codes, "source_codes": sources})
+    code_table = pa.table({"code": codes, "description": codes})
+    above = [
+        ("condition/1", "condition/9", 1, None),
+        ("drug/7", "drug/71", 1, None),
+        ("drug/7", "drug/70", 2, "a class"),
+        ("drug/7", "drug/5", 3, None),
+    ]
+    names = ("code", "ancestor", "levels", "description")
+    ancestors = pa.Table.from_pylist(
+        [dict(zip(names, row, strict=True)) for row in above], ANCESTORS
+    )
+    task = {"labels": ["condition", "drug"], "rollup": rollup, "level": 2}
+    found = roll_up(record, np.array([0, 0, 1, 1, 1]), code_table, ancestors, task)
+    labelled = found.names.to_pylist()
+    pairs = list(zip(found.visit.tolist(), [labelled[place] for place in found.ids], strict=True))
+    assert pairs == [(visit, label) for visit in (0, 1) for label in labels[visit]]
+    if rollup != "none":
+        described = dict(zip(*found.described.to_pydict().values(), strict=True))
+        assert described["drug/group/70"] == "a class"
+        assert found.counts["not_rolled_up_drug"] == found.counts["rolled_up_drug"] == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "source", "category"),
+    [
+        ("condition/1", "ICD9CM/428.20", "condition/icd9/428"),
+        ("condition/1", "icd9cm/ 42820", "condition/icd9/428"),
+        ("condition/1", "ICD9CM/E812.0", "condition/icd9/E812"),
+        ("condition/1", "ICD9CM/V58.61", "condition/icd9/V58"),
+        ("condition/1", "ICD10CM/i50.9", "condition/icd10/I50"),
+        ("condition/1", "ICD10/I10", "condition/icd10/I10"),
+        ("condition/1", "ICD10PCS/I50.9", None),
+        ("condition/1", "ICD9Proc/42.81", None),
+        ("condition/1", "SNOMED/428.0", None),
+        ("condition/1", "428.0", "condition/icd9/428"),
+        ("condition/1", "I50.9", "condition/icd10/I50"),
+        ("condition/1", "V10.1", None),
+        ("condition/1", "4280", None),
+        ("condition/1", "ICD9CM/42", None),
+        ("condition/source/428.0", "", "condition/icd9/428"),
+        ("condition/1", "", None),
+        ("procedure/1", "ICD9CM/428.0", None),
+    ],
+)
+def test_the_category_of_a_source_code(code: str, source: str, category: str | None) -> None:
+    assert icd_category(code, source) == category
 
 
 def test_the_same_bytes_again(tmp_path: Path) -> None:

@@ -23,11 +23,13 @@ from visitseq.models.forecast_batches import (
     VisitLabels,
     collate_forecast,
 )
-from visitseq.models.label_losses import LOSSES, label_losses, label_shares
+from visitseq.models.label_losses import label_losses, label_shares
 from visitseq.models.recurrent import CELLS, build_classifier
 from visitseq.models.reference import cells, from_torch
 
 Floats = npt.NDArray[np.float64]
+
+LOSSES = ("multinomial", "sigmoid")
 
 AHEAD = 2
 KNOWN = np.array([0, 2, 3, 5], dtype=np.int32)

@@ -6,6 +6,7 @@ from visitseq.grid import asked, left_out, refusal, replicates, unexplained
 
 ONSET = {"kind": "onset"}
 FORECAST = {"kind": "forecast", "labels": ["condition", "drug"]}
+NEXT_VISIT = {"kind": "next_visit", "labels": ["condition"]}
 BY_VISIT = {"sequence": "visit", "domains": ["condition", "drug", "procedure"]}
 BY_CODE = {**BY_VISIT, "sequence": "code"}
 CONDITIONS = {**BY_VISIT, "domains": ["condition"]}
@@ -23,6 +24,17 @@ CONDITIONS = {**BY_VISIT, "domains": ["condition"]}
         (FORECAST, BY_VISIT, "transformer", "a model of kind transformer gives each person one"),
         (FORECAST, BY_CODE, "seq2seq", "with sequence code a step is a code"),
         (FORECAST, CONDITIONS, "seq2seq", "the labels' domain drug is not among the encoding's"),
+        (ONSET, CONDITIONS, "last_visit", "a model of kind last_visit ranks labels of visits"),
+        (NEXT_VISIT, CONDITIONS, "recurrent", None),
+        (NEXT_VISIT, CONDITIONS, "most_frequent", None),
+        (NEXT_VISIT, CONDITIONS, "seq2seq", "a model of kind seq2seq does not predict at every"),
+        (NEXT_VISIT, CONDITIONS, "logistic", "a model of kind logistic does not predict at every"),
+        (
+            NEXT_VISIT,
+            BY_CODE,
+            "recurrent",
+            "the next visit is asked, and with sequence code a step",
+        ),
     ],
 )
 def test_what_does_not_go_together_has_a_reason(
@@ -33,6 +45,19 @@ def test_what_does_not_go_together_has_a_reason(
     # Of two sections alone as much is said as they say.
     said = {refusal(task, encoding), refusal(task, model={"kind": model})}
     assert said == {found, None} if found else said == {None}
+
+
+def test_a_network_of_both_directions_cannot_predict_the_next_visit() -> None:
+    both = {"kind": "recurrent", "bidirectional": True}
+    assert "has read the visits that it is to predict" in str(refusal(NEXT_VISIT, model=both))
+    assert refusal(ONSET, model=both) is None
+
+
+def test_what_a_next_visit_has_no_use_for_is_refused() -> None:
+    last: dict[str, Any] = {"kind": "recurrent", "visits": "last"}
+    assert "the model's are last" in str(refusal(NEXT_VISIT, model=last))
+    searched: dict[str, Any] = {"kind": "recurrent", "search": {"hidden": [8, 16]}}
+    assert "chooses by AUROC" in str(refusal(NEXT_VISIT, model=searched))
 
 
 def test_the_study_names_each_thing_that_it_leaves_out_once() -> None:

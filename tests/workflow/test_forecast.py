@@ -1,4 +1,4 @@
-"""A study with a forecast: what is planned, left out, refused and written."""
+"""A study with a forecast and next visits: what is planned, left out, refused and written."""
 
 import json
 from pathlib import Path
@@ -33,13 +33,18 @@ def test_what_a_kind_cannot_do_is_left_out_and_named_once(workflow: Workflow) ->
         "build_cohort": 1,
         "build_population": 1,
         "encode_visits": 1,
-        "encode_targets": 1,
+        "encode_targets": 2,
         "train_baseline": 1,
         "train_pretrained": 1,
         "train_forecast": 1,
+        "train_next_visit": 1,
+        "count_labels": 1,
         "score_oracle": 1,
+        "measure_giveaways": 1,
+        "time_scoring": 2,
         "evaluate_model": 2,
         "evaluate_forecast": 1,
+        "evaluate_next_visit": 2,
         "draw_figures": 1,
     }
 
@@ -53,6 +58,19 @@ def test_what_a_kind_cannot_do_is_refused_where_it_is_asked_for(tmp_path: Path) 
     assert f"ERROR visitseq: {reason}" in printed
     assert "Traceback" not in printed
     assert not (tmp_path / "results/1_ingest/lakeview/events.parquet").exists()
+
+
+def test_each_kind_of_task_refuses_what_it_cannot_be_given_to(tmp_path: Path) -> None:
+    refused = {
+        ("next_visit", "bigru"): "a bidirectional network has read the visits",
+        ("heart_failure", "last_visit"): "a model of kind last_visit ranks labels",
+    }
+    paths = [f"results/4_train/lakeview/{'/one_hot/'.join(n)}/fold0/model.json" for n in refused]
+    done = Workflow(ROOT, tmp_path).snakemake("--cores", "1", "--keep-going", *paths)
+    assert done.returncode == 1
+    for (task, model), why in refused.items():
+        reason = f"Model {model} cannot do task {task}: {why}"
+        assert f"ERROR visitseq: {reason}" in done.stdout + done.stderr
 
 
 def test_a_second_run_does_nothing(forecast: Workflow) -> None:
@@ -91,6 +109,27 @@ def test_the_test_part_is_forecast_three_visits_ahead(forecast: Workflow) -> Non
     assert metrics["n"] == predictions["subject_id"].nunique()
     recalls = [metrics[f"recall_at_{k}"]["value"] for k in (10, 20, 30)]
     assert 0 < recalls[0] < recalls[1] < recalls[2] <= 1
+
+
+def test_every_visit_but_the_first_is_predicted(forecast: Workflow) -> None:
+    results = forecast.directory / "results"
+    metrics = {}
+    for model in ("gru", "most_frequent"):
+        folder = results / f"5_evaluate/lakeview/next_visit/one_hot/{model}/fold0"
+        for name in ("predictions", "validation"):
+            assert pq.read_schema(folder / f"{name}.parquet").equals(tables.NEXT_VISITS)
+        predictions = pq.read_table(folder / "predictions.parquet").to_pandas()
+        first, last = (predictions.groupby("subject_id")["visit"].agg(["min", "max"])).to_numpy().T
+        assert (first == 1).all()
+        metrics[model] = json.loads((folder / "metrics.json").read_text("utf-8"))
+        assert metrics[model]["visits"] == len(predictions) == last.sum()
+        assert (folder / "strata.csv").stat().st_size
+    assert metrics["gru"]["r2_log_days"]["value"] is not None
+    assert metrics["most_frequent"]["r2_log_days"]["reason"].startswith("no predicted days")
+    labels = pq.read_table(results / "3_encode/lakeview/next_visit/one_hot/labels.parquet")
+    names = labels["code"].to_pylist()
+    assert any(name.startswith("condition/icd9/") for name in names)
+    assert any(name.startswith("drug/group/") for name in names)
 
 
 def test_the_forecast_and_the_pretrained_model_are_shown(forecast: Workflow) -> None:

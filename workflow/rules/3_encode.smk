@@ -51,7 +51,7 @@ rule encode_targets:
     benchmark:
         "results/benchmarks/encode_targets/{site}/{task}/{encoding}.tsv"
     wildcard_constraints:
-        task=either(FORECASTS),
+        task=either([*FORECASTS, *NEXT_VISITS]),
     conda:
         "../../environment.yml"
     threads: 1

@@ -5,7 +5,9 @@
 #   train_pretrained   recurrent networks that start from a pre-trained encoder
 #   train_forecast     encoder-decoders, on whole records
 #   time_training      networks on growing numbers of patients -> benchmarks/time_training
-#   refuse_model       what a kind of model cannot be trained for
+#   train_next_visit   recurrent networks that predict at every visit, on whole records
+#   count_labels       what predicts the next visit without a network -> model.json alone
+#   refuse_…           what a kind of model cannot be trained for
 
 
 rule train_model:
@@ -154,6 +156,64 @@ rule time_training:
         "../scripts/time_training.py"
 
 
+rule train_next_visit:
+    input:
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        labels="results/3_encode/{site}/{task}/{encoding}/labels.parquet",
+        vectors=vectors_of,
+    output:
+        weights=f"results/4_train/{STUDY}/model.safetensors",
+        model=f"results/4_train/{STUDY}/model.json",
+        history=f"results/4_train/{STUDY}/history.csv",
+    log:
+        f"results/logs/train_next_visit/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/train_next_visit/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either(NEXT_VISITS),
+        model=either(FORWARD),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        task=lookup("tasks/{task}", within=config),
+        model=lookup("models/{model}", within=config),
+        encoding=lookup("encodings/{encoding}", within=config),
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        code=fingerprint("train.next_visit"),
+    script:
+        "../scripts/train_next_visit.py"
+
+
+rule count_labels:
+    input:
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        labels="results/3_encode/{site}/{task}/{encoding}/labels.parquet",
+    output:
+        model=f"results/4_train/{STUDY}/model.json",
+    log:
+        f"results/logs/count_labels/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/count_labels/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either(NEXT_VISITS),
+        model=either(COUNTED),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        task=lookup("tasks/{task}", within=config),
+        model=lookup("models/{model}", within=config),
+        encoding=lookup("encodings/{encoding}", within=config),
+        parts=RUN["parts"],
+        code=fingerprint("train.next_visit"),
+    script:
+        "../scripts/count_labels.py"
+
+
 rule refuse_model:
     output:
         f"results/4_train/{STUDY}/{{file}}",
@@ -161,7 +221,7 @@ rule refuse_model:
         f"results/logs/refuse_model/{STUDY}/{{file}}.log",
     wildcard_constraints:
         task=either(FORECASTS),
-        model=either([*BASELINES, *NETWORKS]),
+        model=either(set(config["models"]) - set(SEQ2SEQ)),
         file="model.safetensors|model.skops|model.json|history.csv",
     priority: 1  # before any work that would be in vain
     conda:
@@ -171,6 +231,20 @@ rule refuse_model:
         model=lookup("models/{model}", within=config),
     script:
         "../scripts/refuse_model.py"
+
+
+use rule refuse_model as refuse_next_visit with:
+    wildcard_constraints:
+        task=either(NEXT_VISITS),
+        model=either(set(config["models"]) - {*FORWARD, *COUNTED}),
+        file="model.safetensors|model.skops|model.json|history.csv",
+
+
+use rule refuse_model as refuse_onset with:
+    wildcard_constraints:
+        task=either(ONSETS),
+        model=either(COUNTED),
+        file="model.json",
 
 
 rule train:

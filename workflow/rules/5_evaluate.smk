@@ -3,6 +3,7 @@
 #   score_oracle        simulated sites: the truth's hazards on a task's rows -> oracle
 #   evaluate_model      scores, threshold, bootstrap -> predictions, validation, metrics
 #   evaluate_forecast   the likeliest labels of the visits ahead -> the same files
+#   evaluate_next_visit the likeliest labels and the days at every visit -> the same files, strata
 #   measure_reach       recurrent networks: the gradient at every state by distance from the end -> reach
 #   explain_model       what each code adds to the logits of the test part -> importance
 #   measure_giveaways   whose windows hold the disease's own codes or its treatment -> giveaways
@@ -94,6 +95,34 @@ rule evaluate_forecast:
         code=fingerprint("evaluate.forecast"),
     script:
         "../scripts/evaluate_forecast.py"
+
+
+rule evaluate_next_visit:
+    input:
+        weights=weights_of,
+        model=f"results/4_train/{STUDY}/model.json",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+    output:
+        predictions=f"results/5_evaluate/{STUDY}/predictions.parquet",
+        validation=f"results/5_evaluate/{STUDY}/validation.parquet",
+        metrics=f"results/5_evaluate/{STUDY}/metrics.json",
+        strata=f"results/5_evaluate/{STUDY}/strata.csv",
+    log:
+        f"results/logs/evaluate_next_visit/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/evaluate_next_visit/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either(NEXT_VISITS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        draws=RUN["bootstrap"],
+        code=fingerprint("evaluate.next_visit"),
+    script:
+        "../scripts/evaluate_next_visit.py"
 
 
 rule measure_reach:

@@ -74,8 +74,10 @@ def of_kind(section, *kinds):
 BASELINES = of_kind("models", "logistic", "svm", "mlp", "knn", "trees")
 NETWORKS = of_kind("models", "recurrent", "retain", "transformer")
 SEQ2SEQ = of_kind("models", "seq2seq")
+COUNTED = of_kind("models", "most_frequent", "last_visit")
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
+NEXT_VISITS = of_kind("tasks", "next_visit")
 WITH_VECTORS = [name for name, own in config["encodings"].items() if own["vectors"] != "none"]
 # How far back a network sees can be said of those that read all visits forwards.
 FORWARD = [
@@ -209,7 +211,9 @@ def vectors_of(wildcards, **fold):
 
 
 def weights_of(wildcards):
-    """The weights that a model's kind is saved as."""
+    """The weights that a model's kind is saved as, if it has any."""
+    if wildcards.model in COUNTED:
+        return []
     ending = "skops" if wildcards.model in BASELINES else "safetensors"
     return f"results/4_train/{STUDY}/model.{ending}".format(**wildcards)
 
@@ -229,9 +233,10 @@ def oracles():
 
 
 def reach():
-    """How far back each network of the study sees."""
+    """How far back each network of the study sees in the tasks with an outcome."""
     forward = [name for name in RUN["models"] if name in FORWARD]
-    return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward)
+    tasks = run_tasks("onset")
+    return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward, task=tasks)
 
 
 def timed_models():

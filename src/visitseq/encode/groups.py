@@ -41,7 +41,7 @@ SOURCE_CODES = {
 }
 
 _CONDITION = "condition/"
-_CCS = "condition/ccs/"
+CCS = "condition/ccs/"
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def columns_of(
     """
     if encoding["vocabulary"] == "codes":
         return Columns(record.drop_columns(["source_codes"]), code_table, {})
-    pairs, place, pair = _pairs(record)
-    above = _farthest(ancestors, encoding["level"])
+    pairs, place, pair = code_pairs(record)
+    above = farthest(ancestors, encoding["level"])
     groups, ways = [], []
     for code, source in pairs:
         group, way = _group(code, source, above)
@@ -98,10 +98,10 @@ def columns_of(
         ways.append(way)
     counts = _count(pairs, np.bincount(pair, minlength=len(pairs)), ways, encoding["domains"])
     grouped = _once_a_visit(record, groups, place, pair)
-    return Columns(grouped, _names(code_table, ancestors, groups), counts)
+    return Columns(grouped, group_names(code_table, ancestors, groups), counts)
 
 
-def _pairs(record: pa.Table) -> tuple[list[tuple[str, str]], Integers, Integers]:
+def code_pairs(record: pa.Table) -> tuple[list[tuple[str, str]], Integers, Integers]:
     """Different pairs of code and source code, and where they stand.
 
     Returns
@@ -121,7 +121,7 @@ def _pairs(record: pa.Table) -> tuple[list[tuple[str, str]], Integers, Integers]
     return list(zip(*(column.to_pylist() for column in taken), strict=True)), place, pair
 
 
-def _farthest(ancestors: pa.Table, level: int) -> dict[str, str]:
+def farthest(ancestors: pa.Table, level: int) -> dict[str, str]:
     """Ancestor that each code is grouped into, for the codes that have one."""
     within = ancestors.filter((pc.field("levels") >= 1) & (pc.field("levels") <= level))
     columns = (within[name].to_pylist() for name in ("code", "levels", "ancestor"))
@@ -137,13 +137,13 @@ def _group(code: str, source: str, ancestors: Mapping[str, str]) -> tuple[str, s
     if code.startswith(_CONDITION):
         category = ccs_category(source or code.removeprefix("condition/source/"))
         if category is not None:
-            return f"{_CCS}{category}", "ccs"
+            return f"{CCS}{category}", "ccs"
     if code in ancestors:
-        return _group_code(ancestors[code]), "ancestor"
+        return group_code(ancestors[code]), "ancestor"
     return code, "ungrouped"
 
 
-def _group_code(ancestor: str) -> str:
+def group_code(ancestor: str) -> str:
     """``drug/21601664`` as a group: ``drug/group/21601664``."""
     return ancestor.replace("/", "/group/")
 
@@ -186,12 +186,12 @@ def _once_a_visit(
     return columns.append_column("code", pa.chunked_array([names.take(pa.array(group[kept]))]))
 
 
-def _names(code_table: pa.Table, ancestors: pa.Table, groups: Sequence[str]) -> pa.Table:
+def group_names(code_table: pa.Table, ancestors: pa.Table, groups: Sequence[str]) -> pa.Table:
     """Description of each group and each code: the category's label, the ancestor's name."""
     described = _described(code_table, "code")
-    described |= {f"{_CCS}{category}": label for category, label in ccs_labels().items()}
+    described |= {f"{CCS}{category}": label for category, label in ccs_labels().items()}
     named = _described(ancestors, "ancestor").items()
-    described |= {_group_code(ancestor): text for ancestor, text in named}
+    described |= {group_code(ancestor): text for ancestor, text in named}
     codes = sorted({*groups} & described.keys())
     texts = [described[code] for code in codes]
     return pa.table(

@@ -1,16 +1,17 @@
 """Encode whole records for a task that asks for visits: visits.arrow, vocabulary and labels.
 
 Each row is a person of a cohort without outcome, with all visits before the index, which is the end
-of the record. What can be asked of a visit, its targets, are the ids of its own labels: its codes
-of the domains that the task names, numbered for themselves in labels.parquet. Which visits are
-asked, and from what, is the model's affair: it may look at the visits before the one that it
-predicts and at nothing else of ``visits`` and ``targets``.
+of the record. What can be asked of a visit, its targets, are the ids of its own labels: what the
+task's ``rollup`` makes of its codes of the domains that the task names (rollup.py), numbered for
+themselves in labels.parquet. Which visits are asked, and from what, is the model's affair: it may
+look at the visits before the one that it predicts and at nothing else of ``visits`` and
+``targets``.
 
-The labels are codes, whatever the encoding's vocabulary makes of the visits that are read.
-
-Persons with too few visits to be asked are left out and counted as ``short`` in the schema metadata
-of visits.arrow, beside ``open_ended`` visit ids, which group nothing, and what ``groups.py``
-counts.
+Visits that begin after the day of death (bills, reports that came late) are no targets and, as all
+that follow are such too, nothing is read from them: they are left out and counted as
+``after_death`` in the schema metadata of visits.arrow. Persons with too few visits to be asked are
+left out and counted as ``short``, beside ``open_ended`` visit ids, which group nothing, and what
+rollup.py and, of the visits that are read, groups.py count.
 """
 
 import logging
@@ -28,6 +29,7 @@ import pyarrow.parquet as pq
 from visitseq.cohort.visits import visit_blocks
 from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import Steps, steps_of, visit_columns, write_batch
+from visitseq.encode.rollup import Labels, roll_up
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
 from visitseq.errors import UserError
 from visitseq.grid import refusal
@@ -54,7 +56,8 @@ def encode_targets(
     Parameters
     ----------
     task
-        Filled section of kind forecast: visits_ahead, labels.
+        Filled section of kind forecast or next_visit: labels, rollup; of a forecast visits_ahead,
+        of the next visit level.
     encoding
         Filled section: vocabulary, level, domains.
     cohort, events, codes, ancestors
@@ -75,49 +78,60 @@ def encode_targets(
     if reason is not None:
         raise UserError(f"The task and the encoding do not go together: {reason}.")
     rows, code_table = pq.read_table(cohort), pq.read_table(codes)
-    everything, open_ended = _read_records(rows, events, encoding)
-    kept, record = _with_visits(rows, everything, task["visits_ahead"] + 1)
+    everything, open_ended = _read_records(rows, events, encoding, task)
+    alive, after_death = _until_death(rows, everything, events)
+    kept, record = _with_visits(rows, alive, task.get("visits_ahead", 1) + 1)
     if not len(kept):
-        raise UserError(
-            f"None of the {len(rows)} persons of the cohort has more than the "
-            f"{task['visits_ahead']} visits that are to be forecast. Lower the task's visits_ahead."
-        )
+        raise UserError(_nobody(len(rows), task))
     check_size(len(record))
-    is_label = _of_domains(record["code"], task["labels"])
-    labels, label_ids = number_codes(record["code"].filter(pa.array(is_label)))
-    label_row, label_offsets = record["row"].to_numpy()[is_label], _label_offsets(record, is_label)
-    columns = columns_of(record, code_table, encoding, pq.read_table(ancestors))
+    above = pq.read_table(ancestors)
+    labels = _labels(record, code_table, above, task)
+    columns = columns_of(record, code_table, encoding, above)
     names, ids = number_codes(columns.record["code"])
-    row = columns.record["row"].to_numpy()
+    steps = _steps(columns.record, ids)
+    row = np.repeat(steps.row, np.diff(steps.offsets))
     tables = {
         "vocabulary": (names, row, ids, columns.names),
-        "labels": (labels, label_row, label_ids, code_table),
+        "labels": (labels.names, steps.row[labels.visit], labels.ids, labels.described),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, (own, of_row, numbers, described) in tables.items():
         counts = count_by_part(kept, of_row, numbers, (parts, len(own)))
         write_parquet(vocabulary_table(own, counts, described), folder / f"{name}.parquet")
-    steps = _steps(columns.record, ids)
     left_out = {"short": len(rows) - len(kept), "open_ended": open_ended}
-    lists = _lists(kept, steps, label_offsets, label_ids)
-    counted = {**left_out, **columns.counts}
-    write_batch(kept, lists, VISIT_TARGETS, counted, folder / "visits.arrow")
+    left_out |= {"after_death": after_death, **labels.counts}
+    lists = _lists(kept, steps, labels)
+    write_batch(kept, lists, VISIT_TARGETS, {**left_out, **columns.counts}, folder / "visits.arrow")
     log.info(
-        "%d rows, %d visits, %d codes, %d labels; left out: %d short, %d open_ended",
+        "%d rows, %d visits, %d codes, %d labels; counted: %s",
         len(kept),
         len(steps.day),
         len(names),
-        len(labels),
-        *left_out.values(),
+        len(labels.names),
+        ", ".join(f"{count} {reason}" for reason, count in left_out.items()),
     )
     columns.log_counts()
 
 
+def _nobody(persons: int, task: Mapping[str, Any]) -> str:
+    """What is said where no person has visits enough."""
+    if task["kind"] == "next_visit":
+        return (
+            f"None of the {persons} persons of the cohort has two visits, one to predict from and "
+            "one that is predicted. Widen the cohort, or name more domains for the encoding."
+        )
+    return (
+        f"None of the {persons} persons of the cohort has more than the {task['visits_ahead']} "
+        "visits that are to be forecast. Lower the task's visits_ahead."
+    )
+
+
 def _read_records(
-    rows: pa.Table, events: Path, encoding: Mapping[str, Any]
+    rows: pa.Table, events: Path, encoding: Mapping[str, Any], task: Mapping[str, Any]
 ) -> tuple[pa.Table, int]:
     """Row, visit, day, code and source codes of the rows' records, and open-ended visit ids."""
-    query = _RECORD_CODE.replace("{source_codes}", SOURCE_CODES[encoding["vocabulary"]])
+    listed = encoding["vocabulary"] if task["rollup"] == "none" else "groups"
+    query = _RECORD_CODE.replace("{source_codes}", SOURCE_CODES[listed])
     numbered = rows.select(["subject_id", "index_time"]).add_column(
         0, "row", pa.array(np.arange(len(rows), dtype=np.int32))
     )
@@ -127,6 +141,19 @@ def _read_records(
         found.append(block.connection.sql(query).to_arrow_table())
         open_ended += block.open_ended
     return pa.concat_tables(found), open_ended
+
+
+def _until_death(rows: pa.Table, record: pa.Table, events: Path) -> tuple[pa.Table, int]:
+    """Codes of the visits that begin on the day of death or before, and how many visits do not."""
+    deaths = pq.read_table(
+        events, columns=["subject_id", "time"], filters=[("code", "==", "MEDS_DEATH")]
+    )
+    place = pc.index_in(rows["subject_id"], value_set=deaths["subject_id"].combine_chunks())
+    last = deaths["time"].cast(pa.date32(), safe=False).take(place).cast(pa.int32())
+    last_day = pc.fill_null(last, np.iinfo(np.int32).max).to_numpy()
+    after = record["day"].cast(pa.int32()).to_numpy() > last_day[record["row"].to_numpy()]
+    visits = record.filter(pa.array(after)).group_by(["row", "visit"]).aggregate([])
+    return record.filter(pa.array(~after)), len(visits)
 
 
 def _with_visits(rows: pa.Table, record: pa.Table, least: int) -> tuple[pa.Table, pa.Table]:
@@ -152,23 +179,21 @@ def _steps(record: pa.Table, ids: npt.NDArray[np.int32]) -> Steps:
     return steps_of(row, visit, record["day"].cast(pa.int32()).to_numpy(), ids)
 
 
-def _label_offsets(record: pa.Table, is_label: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-    """First label of each visit, and the number of labels at the end, shape (visits + 1,)."""
-    before = np.concatenate([[0], np.cumsum(is_label)]).astype(np.int32)
-    numbers = np.arange(len(record), dtype=np.int32)
-    offsets: npt.NDArray[np.int32] = before[_steps(record, numbers).offsets]
-    return offsets
+def _labels(
+    record: pa.Table, code_table: pa.Table, ancestors: pa.Table, task: Mapping[str, Any]
+) -> Labels:
+    """Labels of all visits; ``record`` holds the codes, visit after visit."""
+    sizes = np.diff(_steps(record, np.arange(len(record), dtype=np.int32)).offsets)
+    visit = np.repeat(np.arange(len(sizes)), sizes)
+    is_label = _of_domains(record["code"], task["labels"])
+    return roll_up(record.filter(pa.array(is_label)), visit[is_label], code_table, ancestors, task)
 
 
-def _lists(
-    rows: pa.Table,
-    steps: Steps,
-    label_offsets: npt.NDArray[np.int32],
-    label_ids: npt.NDArray[np.int32],
-) -> dict[str, pa.Array]:
+def _lists(rows: pa.Table, steps: Steps, labels: Labels) -> dict[str, pa.Array]:
     """Columns of visits.arrow beside the cohort's."""
     columns = visit_columns(steps, rows["index_time"].to_numpy())
-    targets = pa.ListArray.from_arrays(pa.array(label_offsets), pa.array(label_ids))
+    offsets = np.searchsorted(labels.visit, np.arange(len(steps.row) + 1)).astype(np.int32)
+    targets = pa.ListArray.from_arrays(pa.array(offsets), pa.array(labels.ids))
     return {
         **columns,
         "days_to_index": pa.nulls(len(rows), columns["days_to_index"].type),

@@ -10,6 +10,7 @@ __getattr__ = stage_functions(
     __name__,
     evaluate_model="evaluate",
     evaluate_forecast="forecast",
+    evaluate_next_visit="next_visit",
     score_oracle="oracle",
     measure_reach="reach",
     time_scoring="scoring_time",

@@ -8,7 +8,6 @@ one with a single label; a visit without labels adds to neither sum. It cannot e
 are drawn together.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,15 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from visitseq.evaluate.bootstrap import Groups, resampling_groups, set_draws
-from visitseq.evaluate.estimate import Estimate, undefined, with_interval
-from visitseq.evaluate.ranking import ratio
+from visitseq.evaluate.bootstrap import Groups, resampling_groups
+from visitseq.evaluate.estimate import Estimate
+from visitseq.evaluate.ratios import Ratio, estimate_ratios, ratio_draws
 
-Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 #: The k of metrics.json.
 CUTS = (10, 20, 30)
+
+#: Why a recall is undefined.
+NO_LABEL = "no visit with a label"
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,29 +163,23 @@ def estimate_recalls(
 
 def recall_draws(
     visits: RankedVisits, ahead: int, draws: int, seed: int, fold: int
-) -> dict[str, Floats]:
+) -> dict[str, npt.NDArray[np.float64]]:
     """Each metric on each bootstrap draw, shape (draws,), NaN where it is undefined."""
-    sums = {name: _sums(visits, *what) for name, what in recall_metrics(ahead).items()}
-    return _draws(visits, sums, draws, seed, fold)
+    return ratio_draws(visits.groups.ids, _ratios(visits, recall_metrics(ahead)), draws, seed, fold)
 
 
 def _estimate(
     visits: RankedVisits, metrics: Metrics, draws: int, seed: int, fold: int
 ) -> dict[str, Estimate]:
-    sums = {name: _sums(visits, *what) for name, what in metrics.items()}
-    drawn = _draws(visits, sums, draws, seed, fold)
-    estimates = {}
-    for name, (hits, labels) in sums.items():
-        total = labels.sum()
-        estimates[name] = (
-            with_interval(float(hits.sum() / total), drawn[name], len(visits.groups.ids))
-            if total
-            else undefined("no visit with a label")
-        )
-    return estimates
+    ratios, ids = _ratios(visits, metrics), visits.groups.ids
+    return estimate_ratios(ids, ratios, draws=draws, seed=seed, fold=fold, reason=NO_LABEL)
 
 
-def _sums(visits: RankedVisits, k: int, ahead: int | None) -> tuple[Floats, Floats]:
+def _ratios(visits: RankedVisits, metrics: Metrics) -> dict[str, Ratio]:
+    return {name: _sums(visits, *what) for name, what in metrics.items()}
+
+
+def _sums(visits: RankedVisits, k: int, ahead: int | None) -> Ratio:
     """Hits and labels of each group, shape (groups,) each."""
     of_visit = visits.groups.rows[visits.visit]
     counted = np.ones(len(of_visit)) if ahead is None else visits.ahead[visits.visit] == ahead
@@ -192,22 +187,3 @@ def _sums(visits: RankedVisits, k: int, ahead: int | None) -> tuple[Floats, Floa
     groups = len(visits.groups.ids)
     hits, labels = (np.bincount(of_visit, what, groups) for what in (hit, counted))
     return hits.astype(np.float64), labels.astype(np.float64)
-
-
-def _draws(
-    visits: RankedVisits, sums: dict[str, tuple[Floats, Floats]], draws: int, seed: int, fold: int
-) -> dict[str, Floats]:
-    groups = visits.groups.ids
-    if not len(groups):
-        return {name: np.full(draws, math.nan) for name in sums}
-    chunks = [
-        {name: ratio(*(_weighted(counts, part) for part in pair)) for name, pair in sums.items()}
-        for counts in set_draws(groups, draws, seed, fold, rows=len(groups))
-    ]
-    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in sums}
-
-
-def _weighted(counts: npt.NDArray[np.int64], sums: Floats) -> Floats:
-    """Sum over the groups as often as each was drawn; whole numbers, so exact in any order."""
-    total: Floats = np.einsum("dg,g->d", counts, sums)
-    return total

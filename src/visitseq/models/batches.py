@@ -70,9 +70,7 @@ def collate(
     ``ends`` names for each row the first visit that is not packed; by default all are.
     """
     ends = sequences.visit_offsets[rows + 1] if ends is None else ends
-    lengths = ends - sequences.visit_offsets[rows]
-    order = np.argsort(-lengths, kind="stable")
-    visits, batch_sizes = _step_by_step(sequences.visit_offsets[rows[order]], lengths[order])
+    order, visits, batch_sizes = pack_visits(sequences, rows, ends)
     entries, offsets = gather_lists(sequences.code_offsets, visits)
     codes, offsets = drop_unknown(code_positions(sequences.codes[entries], known), offsets)
     return Batch(
@@ -83,6 +81,22 @@ def collate(
         batch_sizes=torch.from_numpy(batch_sizes),
         ranks=torch.from_numpy(np.argsort(order)),
     )
+
+
+def pack_visits(
+    sequences: VisitLists, rows: Integers, ends: Integers
+) -> tuple[Integers, Integers, Integers]:
+    """Lay out the visits of ``rows`` before ``ends`` as ``collate`` packs them.
+
+    Returns
+    -------
+    order, visits, batch_sizes
+        Places of ``rows`` sorted by length, the longest first, shape (rows,); the visits step by
+        step, shape (visits,); and how many each step has, shape (steps,).
+    """
+    lengths = ends - sequences.visit_offsets[rows]
+    order = np.argsort(-lengths, kind="stable")
+    return order, *_step_by_step(sequences.visit_offsets[rows[order]], lengths[order])
 
 
 def _step_by_step(starts: Integers, lengths: Integers) -> tuple[Integers, Integers]:

@@ -103,7 +103,7 @@ class EncoderDecoder(nn.Module):
     attention
         A name in ``ATTENTIONS``.
     loss
-        A name in ``label_losses.LOSSES``.
+        multinomial or sigmoid, of ``label_losses``.
     """
 
     def __init__(

@@ -187,18 +187,19 @@ def make_orthonormal(embed: nn.EmbeddingBag, recur: nn.RNNBase) -> None:
                 nn.init.orthogonal_(gate)
 
 
-def build_classifier(model: Mapping[str, Any], codes: int) -> RecurrentClassifier:
-    """Network that a model's section of the configuration describes, for ``codes`` known codes."""
+def reader_options(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of ``VisitReader``, but for the codes, in a model's section of the configuration."""
     same = ("cell", "embedding", "hidden", "layers", "bidirectional", "dropout", "duration")
-    options = {"precision": model["precision"]}
+    options = {name: model[name] for name in same}
+    options |= {"squash": model["embed"] == "tanh", "precision": model["precision"]}
     if model["cell"] == "rnn":
         options["nonlinearity"] = model["nonlinearity"]
     if model["cell"] == "gru":
         options["reset_after"] = model["reset"] == "after"
-    return RecurrentClassifier(
-        codes=codes,
-        squash=model["embed"] == "tanh",
-        orthonormal=model["initialisation"] == "orthonormal",
-        **{name: model[name] for name in same},
-        **options,
-    )
+    return options
+
+
+def build_classifier(model: Mapping[str, Any], codes: int) -> RecurrentClassifier:
+    """Network that a model's section of the configuration describes, for ``codes`` known codes."""
+    orthonormal = model["initialisation"] == "orthonormal"
+    return RecurrentClassifier(codes=codes, orthonormal=orthonormal, **reader_options(model))

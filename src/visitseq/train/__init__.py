@@ -8,5 +8,7 @@ __getattr__ = stage_functions(
     train_baseline="baseline",
     train_pretrained="pretrained",
     train_forecast="forecast",
+    train_next_visit="next_visit",
+    count_labels="next_visit",
     time_training="training_time",
 )

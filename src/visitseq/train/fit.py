@@ -76,6 +76,7 @@ def fit(
     model: Mapping[str, Any],
     generator: np.random.Generator,
     checkpoint: Checkpoint | None = None,
+    keep: str = "best",
 ) -> tuple[list[Losses], int]:
     """Train the objective's network in place; it ends with the weights of the chosen epoch.
 
@@ -90,6 +91,8 @@ def fit(
     checkpoint
         Where the state is saved after each epoch, and read from at the start if it is there; None
         saves nothing. It is left for the caller to remove.
+    keep
+        best chooses the epoch with the smallest loss; last takes all epochs and keeps the last.
 
     Returns
     -------
@@ -101,10 +104,10 @@ def fit(
     UserError
         Training diverged. The state after the last epoch before is in the checkpoint.
     """
-    if not len(objective.validation):
+    if not len(objective.validation) and keep == "best":
         log.warning("the validation part has no rows: the training loss chooses the epoch")
     log.info("recurrence on a CPU: %s", kernels.kind() or "in torch, as nothing was compiled")
-    return _Training(objective, model, generator, checkpoint).run()
+    return _Training(objective, model, generator, checkpoint, keep).run()
 
 
 class _Training:
@@ -116,7 +119,9 @@ class _Training:
         model: Mapping[str, Any],
         generator: np.random.Generator,
         checkpoint: Checkpoint | None,
+        keep: str,
     ) -> None:
+        self.keep = keep
         self.objective, self.network = objective, objective.network
         self.model, self.generator, self.checkpoint = model, generator, checkpoint
         self.ranks = Ranks.here()
@@ -147,7 +152,7 @@ class _Training:
         state = self.state
         smallest = min((before.watched for before in state.history), default=math.inf)
         state.history.append(losses)
-        if losses.watched < smallest:
+        if losses.watched < smallest or self.keep == "last":
             state.chosen = len(state.history)
             state.best = {name: w.clone() for name, w in self.network.state_dict().items()}
 

@@ -42,7 +42,13 @@ class ForecastData:
 
 
 def read_forecast_data(
-    files: Mapping[str, Path], ahead: int, min_count: int, fold: int, parts: int
+    files: Mapping[str, Path],
+    ahead: int,
+    min_count: int,
+    fold: int,
+    parts: int,
+    *,
+    split: str = "parts",
 ) -> ForecastData:
     """Open a fold's data.
 
@@ -57,8 +63,13 @@ def read_forecast_data(
         for what never came true in training cannot be learned but may be asked.
     fold, parts
         The fold, and the number of parts of the site.
+    split
+        With ``paper`` the validation part is trained on too, and there are no validation rows.
     """
     histories, train_on = read_histories(files["visits"]), training_parts(fold, parts)
+    validate_on = [validation_part(fold, parts)]
+    if split == "paper":
+        train_on, validate_on = [*train_on, *validate_on], []
     known = known_codes(pq.read_table(files["vocabulary"]), train_on, min_count)
     known_labels = known_codes(pq.read_table(files["labels"]), train_on, 1)
     data = ForecastData(
@@ -66,7 +77,7 @@ def read_forecast_data(
         parts=parts,
         trajectories=trajectories_of(histories, known, known_labels, ahead),
         training=histories.rows_of_parts(train_on),
-        validation=histories.rows_of_parts([validation_part(fold, parts)]),
+        validation=histories.rows_of_parts(validate_on),
     )
     log.info(
         "fold %d: %d training rows, %d validation rows, %d codes and %d labels known",

@@ -11,7 +11,7 @@ visits teaches n - K of them. Outside training it is the last K.
 Before the first step the head's bias b is set to what the training visits say of each label without
 regard to history,
 
-    multinomial   b_j = log (n_j + 1)
+    multinomial   b_j = log (n_j + 1)               (and paper)
     sigmoid       b_j = log (n_j + 1) / (n - n_j + 1)
 
 with n visits that have labels, n_j of them the label j.
@@ -77,15 +77,27 @@ class Forecasting:
         UserError
             No training visit has a label.
         """
-        counts, visits = label_counts(self._data, self.training)
-        if not visits:
-            raise UserError(
-                f"None of the {len(self.training)} training rows has a visit with a label to learn "
-                "from. Name other labels or domains, lower min_count, or widen the cohort."
-            )
-        others = 1 if self._network.loss_name == "multinomial" else visits - counts + 1
         with torch.no_grad():
-            self._network.head.bias.copy_(torch.from_numpy(np.log((counts + 1) / others)))
+            loss = self._network.loss_name
+            self._network.head.bias.copy_(base_rates(self._data, self.training, loss))
+
+
+def base_rates(data: Trajectories, training: Integers, loss: str) -> torch.Tensor:
+    """Bias of a head that says of each known label what the training rows' visits say.
+
+    Raises
+    ------
+    UserError
+        None of these visits has a label.
+    """
+    counts, visits = label_counts(data, training)
+    if not visits:
+        raise UserError(
+            f"None of the {len(training)} training rows has a visit with a label to learn "
+            "from. Name other labels or domains, lower min_count, or widen the cohort."
+        )
+    others = visits - counts + 1 if loss == "sigmoid" else 1
+    return torch.from_numpy(np.log((counts + 1) / others))
 
 
 def random_ends(data: Trajectories, rows: Integers) -> Integers:

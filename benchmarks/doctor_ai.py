@@ -1,0 +1,106 @@
+"""Seconds an epoch and peak memory of predicting the next visit, at the shape of Doctor AI.
+
+    python benchmarks/doctor_ai.py [--patients 20000] [--epochs 2] [--loss paper multinomial]
+
+The shape of Choi et al., MLHC 2016, Table 1: 54.6 visits a patient and 3.2 codes a visit on
+average, 38,594 codes, 1,778 labels (each code has one); a GRU of 200 on an embedding of 200 with
+tanh and the duration beside it, batches of 100. The records are made up (records.py) and written as
+stage 3 writes them in a process of their own; the training, one thread in a process of its own,
+maps them. Writes doctor_ai.md beside this file.
+"""
+
+import argparse
+import multiprocessing
+import platform
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from records import PARTS, write_records
+from timed_training import Trained, cell_class, kernels_in_use, network_section, train_jobs
+
+from visitseq.tables import VISIT_TARGETS, vocabulary_schema, write_parquet
+
+VISITS, CODES, VOCABULARY, LABELS, SIZE, BATCH = 54.6, 3.22, 38_594, 1_778, 200, 100
+TASK = {"kind": "next_visit", "labels": ["condition"], "rollup": "none", "split": "parts"}
+
+
+def write_histories(folder: Path, patients: int) -> None:
+    """Write visits.arrow with targets, vocabulary.parquet and labels.parquet."""
+    path = write_records(
+        folder, patients=patients, visits=VISITS, codes=CODES, vocabulary=VOCABULARY
+    )
+    batch = pa.ipc.open_file(pa.BufferReader(path.read_bytes())).get_batch(0)
+    visits = batch.column("visits")
+    lists = visits.values
+    visit = np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
+    # A label a code, the same for one in 22 codes; each once in a visit.
+    cells = np.unique(visit * LABELS + lists.values.to_numpy() % LABELS)
+    offsets = np.searchsorted(cells // LABELS, np.arange(len(lists) + 1)).astype(np.int32)
+    targets = pa.ListArray.from_arrays(
+        pa.array(offsets), pa.array((cells % LABELS).astype(np.int32))
+    )
+    columns = {name: batch.column(name) for name in batch.schema.names}
+    columns["label"] = pa.nulls(batch.num_rows, pa.bool_())
+    columns["days_to_index"] = pa.nulls(batch.num_rows, pa.list_(pa.float32()))
+    columns["targets"] = pa.ListArray.from_arrays(visits.offsets, targets)
+    arrays = [columns[name] for name in VISIT_TARGETS.names]
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, VISIT_TARGETS) as writer:
+        writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=VISIT_TARGETS))
+    names = pq.read_table(folder / "vocabulary.parquet").slice(0, LABELS)
+    counts = {f"part_{part}": pa.array(np.ones(LABELS, dtype=np.int64)) for part in range(PARTS)}
+    own = {name: names[name] for name in ("id", "code", "description")}
+    labels = pa.table({**own, **counts}, schema=vocabulary_schema(PARTS))
+    write_parquet(labels, folder / "labels.parquet")
+
+
+def measure(patients: int, model: dict[str, Any], epochs: int) -> Trained:
+    with tempfile.TemporaryDirectory() as name:
+        write = partial(write_histories, patients=patients)
+        process = multiprocessing.get_context("spawn").Process(target=write, args=(Path(name),))
+        process.start()
+        process.join()
+        (trained,) = train_jobs(Path(name) / "visits.arrow", model, epochs, task=TASK)
+        return trained
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--patients", type=int, default=20_000)
+    parser.add_argument("--epochs", type=int, default=2)
+    losses = ["paper", "multinomial", "sigmoid"]
+    parser.add_argument("--loss", nargs="+", choices=losses, default=losses)
+    options = parser.parse_args()
+    section = partial(
+        network_section, cell="gru", embedding=SIZE, hidden=SIZE, embed="tanh", batch=BATCH
+    )
+    text = [
+        "# Predicting the next visit",
+        "",
+        f"{options.patients:,} patients of {VISITS} visits with {CODES} codes on average, "
+        f"vocabulary {VOCABULARY:,}, {LABELS:,} labels, embedding {SIZE} (tanh) and duration, GRU "
+        f"{SIZE}, batch {BATCH}, one process, one thread: `{cell_class(section())}`, kernels "
+        f"`{kernels_in_use()}`, Python {platform.python_version()}, torch {torch.__version__}. "
+        f"Median of the epochs after the first ({options.epochs}); the processor's seconds leave "
+        "out those in which it worked for others.",
+        "",
+        "| loss | seconds an epoch | processor seconds an epoch | patients a second | peak GB |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for loss in options.loss:
+        found = measure(options.patients, section(loss=loss), options.epochs)
+        text.append(
+            f"| {loss} | {found.seconds:.1f} | {found.processor:.1f} "
+            f"| {options.patients / found.seconds:,.0f} | {found.gigabytes:.2f} |"
+        )
+        print(text[-1], flush=True)
+    Path(__file__).with_suffix(".md").write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

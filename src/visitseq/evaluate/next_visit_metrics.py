@@ -1,0 +1,186 @@
+"""What predictions of the next visit are worth.
+
+Over all visits that hold labels, with n labels in a visit and the k likeliest predicted,
+
+    recall_at_k            sum of hits / sum of n
+    recall_ceiling_at_k    sum of min(k, n) / sum of n: no list of k can do better
+    patient_recall_at_k    mean over persons of their own hits / n, summed over their visits
+    precision_at_k         sum of hits / (k x visits)
+    ndcg_at_k              mean over visits of sum over hits of 1 / log2(1 + rank), divided by what
+                           it is when the first min(k, n) ranks are hits
+
+(Choi et al., Doctor AI, MLHC 2016, for the recall; Järvelin and Kekäläinen, ACM TOIS 2002;20:422,
+for the last). Labels that the fold does not know count as missed. Over all visits that are
+predicted, with d the logarithm of the days since the visit before (at least 1) and d* the predicted
+one,
+
+    r2_log_days            1 - sum (d - d*)^2 / sum (d - mean d)^2, the mean that of the part scored
+    mae_days               mean |days - exp(d*)|
+
+All are sums over persons, whose visits the bootstrap draws together.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from visitseq.evaluate.bootstrap import Groups, resampling_groups
+from visitseq.evaluate.estimate import Estimate, undefined, with_interval
+from visitseq.evaluate.ranking import ratio
+from visitseq.evaluate.ratios import Ratio, estimate_ratios, ratio_draws, sum_draws
+from visitseq.evaluate.recall import CUTS, NO_LABEL, rank_labels
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+#: Why a metric of the days is undefined.
+NO_DAYS, SAME_DAYS = "no predicted days", "no two visits with different days before them"
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedVisits:
+    """Visits that were predicted, as NEXT_VISITS has them.
+
+    Attributes
+    ----------
+    ranks, visit
+        Place of each label in the list of its visit, 1 for the best, 0 where it is not in it; and
+        the visit of each label, shape (labels,).
+    labels
+        Ids of the labels, shape (labels,).
+    number
+        Which visit of its person each is, from 0, shape (visits,).
+    days, predicted_log_days
+        Days since the visit before, and the logarithm of those predicted (NaN if none), shape
+        (visits,).
+    groups
+        What the bootstrap draws: the visits of a person.
+    """
+
+    ranks: Integers
+    visit: Integers
+    labels: Integers
+    number: Integers
+    days: Floats
+    predicted_log_days: Floats
+    groups: Groups
+
+    @classmethod
+    def from_predictions(cls, predictions: pa.Table) -> "PredictedVisits":
+        """Take the rows of a predictions.parquet."""
+        subjects = predictions["subject_id"]
+        nobody = pa.chunked_array([pa.nulls(len(subjects), pa.int64())])
+        labels, top = (predictions[name].combine_chunks() for name in ("labels", "top"))
+        predicted = predictions["predicted_log_days"].to_numpy().astype(np.float64)
+        return cls(
+            *rank_labels(labels, top),
+            labels=labels.flatten().to_numpy().astype(np.int64),
+            number=predictions["visit"].to_numpy().astype(np.int64),
+            days=predictions["days"].to_numpy().astype(np.float64),
+            predicted_log_days=predicted,
+            groups=resampling_groups(nobody, subjects),
+        )
+
+    @property
+    def sizes(self) -> Integers:
+        """Labels of each visit, shape (visits,)."""
+        return np.bincount(self.visit, minlength=len(self.number))
+
+    def of_visits(self, values: npt.NDArray[np.generic]) -> Floats:
+        """Sum of ``values``, one a visit, over each group's visits, shape (groups,)."""
+        return np.bincount(self.groups.rows, values, len(self.groups.ids)).astype(np.float64)
+
+    def of_labels(self, values: npt.NDArray[np.generic]) -> Floats:
+        """Sum of ``values``, one a label, over each group's labels, shape (groups,)."""
+        rows = self.groups.rows[self.visit]
+        return np.bincount(rows, values, len(self.groups.ids)).astype(np.float64)
+
+    def hits(self, k: int) -> npt.NDArray[np.bool_]:
+        """Whether each label stands among the first ``k`` of its visit's list, shape (labels,)."""
+        return (self.ranks > 0) & (self.ranks <= k)
+
+
+def estimate_next_visits(
+    visits: PredictedVisits, draws: int, seed: int, fold: int
+) -> dict[str, Estimate]:
+    """Estimate every metric on the visits of one part."""
+    ids = visits.groups.ids
+    settings = {"draws": draws, "seed": seed, "fold": fold}
+    estimates = estimate_ratios(ids, label_ratios(visits), **settings, reason=NO_LABEL)
+    sums = _squares(visits)
+    total = {name: values.sum(keepdims=True) for name, values in sums.items()}
+    value = float(_r2(total)[0])
+    drawn = _r2(sum_draws(ids, sums, **settings))
+    reason = SAME_DAYS if total["count"][0] else NO_DAYS
+    estimates["r2_log_days"] = (
+        undefined(reason) if np.isnan(value) else with_interval(value, drawn, len(ids))
+    )
+    days = {"mae_days": _days_ratio(visits)}
+    return estimates | estimate_ratios(ids, days, **settings, reason=NO_DAYS)
+
+
+def next_visit_draws(
+    visits: PredictedVisits, draws: int, seed: int, fold: int
+) -> dict[str, Floats]:
+    """Each metric on each bootstrap draw, shape (draws,), NaN where it is undefined."""
+    ids = visits.groups.ids
+    ratios = label_ratios(visits) | {"mae_days": _days_ratio(visits)}
+    drawn = ratio_draws(ids, ratios, draws, seed, fold)
+    return drawn | {"r2_log_days": _r2(sum_draws(ids, _squares(visits), draws, seed, fold))}
+
+
+def label_ratios(visits: PredictedVisits) -> dict[str, Ratio]:
+    """Sums of each group behind the metrics of labels."""
+    sizes = visits.sizes
+    labels, labelled = visits.of_visits(sizes), visits.of_visits(sizes > 0)
+    found: dict[str, Ratio] = {}
+    hits = {k: visits.of_labels(visits.hits(k)) for k in CUTS}
+    found |= {f"recall_at_{k}": (hits[k], labels) for k in CUTS}
+    found |= {
+        f"recall_ceiling_at_{k}": (visits.of_visits(np.minimum(k, sizes)), labels) for k in CUTS
+    }
+    seen = (labels > 0).astype(np.float64)
+    found |= {f"patient_recall_at_{k}": (np.nan_to_num(ratio(hits[k], labels)), seen) for k in CUTS}
+    found |= {f"precision_at_{k}": (hits[k], k * labelled) for k in CUTS}
+    return found | {f"ndcg_at_{k}": (visits.of_visits(_ndcg(visits, k)), labelled) for k in CUTS}
+
+
+def _ndcg(visits: PredictedVisits, k: int) -> Floats:
+    """NDCG at k of each visit, 0 without labels."""
+    discount = 1 / np.log2(1 + np.maximum(visits.ranks, 1))
+    gained = np.bincount(visits.visit, visits.hits(k) * discount, len(visits.number))
+    best = np.concatenate([[0.0], np.cumsum(1 / np.log2(1 + np.arange(1, k + 1)))])
+    return np.nan_to_num(ratio(gained.astype(np.float64), best[np.minimum(k, visits.sizes)]))
+
+
+def _log_days(visits: PredictedVisits) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+    """True and predicted logarithm of the days, and which visits have both."""
+    timed = ~np.isnan(visits.predicted_log_days)
+    true = np.log(np.maximum(visits.days, 1))
+    return true, np.where(timed, visits.predicted_log_days, 0.0), timed
+
+
+def _days_ratio(visits: PredictedVisits) -> Ratio:
+    _, predicted, timed = _log_days(visits)
+    error = np.abs(np.maximum(visits.days, 1) - np.exp(predicted)) * timed
+    return visits.of_visits(error), visits.of_visits(timed)
+
+
+def _squares(visits: PredictedVisits) -> dict[str, Floats]:
+    """Sums of each group behind the R2, of logarithms less their mean."""
+    true, predicted, timed = _log_days(visits)
+    centred = (true - true[timed].mean()) * timed if timed.any() else np.zeros(len(true))
+    return {
+        "error": visits.of_visits(np.square(true - predicted) * timed),
+        "square": visits.of_visits(np.square(centred)),
+        "sum": visits.of_visits(centred),
+        "count": visits.of_visits(timed),
+    }
+
+
+def _r2(sums: dict[str, Floats]) -> Floats:
+    """R2 of each draw, NaN where the days do not vary."""
+    spread = sums["square"] - np.nan_to_num(ratio(np.square(sums["sum"]), sums["count"]))
+    return 1 - ratio(sums["error"], np.where(spread > 1e-9 * sums["count"], spread, 0.0))

@@ -1,0 +1,22 @@
+"""Run the rule evaluate_next_visit: see visitseq's function of its name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visitseq.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    from visitseq.evaluate import evaluate_next_visit
+
+    evaluate_next_visit(
+        visits=Path(snakemake.input.visits),
+        trained=Path(snakemake.input.model).parent,
+        fold=int(snakemake.wildcards.fold),
+        parts=snakemake.params.parts,
+        seed=snakemake.params.seed,
+        draws=snakemake.params.draws,
+        folder=Path(snakemake.output.metrics).parent,
+    )
