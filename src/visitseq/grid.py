@@ -72,8 +72,6 @@ _UNEXPLAINED = {
 
 def unexplained(model: Section) -> str | None:
     """Why a model's scores cannot be divided among codes, in words; None if they can."""
-    if model.get("features", "counts") != "counts":
-        return f"it sees features of kind {model['features']}, not each code once for every visit"
     reason = _UNEXPLAINED.get(model["kind"])
     if model.get("features", "counts") != "counts":
         reason = reason or f"a code has no single coefficient among features {model['features']}"

@@ -38,7 +38,7 @@ TABLES: Tables = {
 
 def digest(folder: Path) -> str:
     content = [path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()]
-    assert len(content) == 5
+    assert len(content) == 6
     return hashlib.sha256(b"".join(content)).hexdigest()
 
 

@@ -104,7 +104,7 @@ def test_csv_and_parquet_of_the_same_records_agree(tmp_path: Path) -> None:
     for name in ("csv", "parquet"):
         ingest(SITES[f"synthea27nj {name}"], tmp_path / name, domains=ALL_DOMAINS)
     files = sorted(path.name for path in (tmp_path / "csv").iterdir())
-    assert len(files) == 5
+    assert len(files) == 6
     for file in files:
         same = (tmp_path / "csv" / file).read_bytes() == (tmp_path / "parquet" / file).read_bytes()
         assert same, file
