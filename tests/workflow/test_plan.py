@@ -78,8 +78,17 @@ def test_every_experiment_plans(tmp_path: Path, path: Path) -> None:
     default = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))
     config = merge_config(default, overlay)
     run, models = config["run"], config["models"]
-    networks = [name for name in run["models"] if models[name]["kind"] == "recurrent"]
-    assert planned["train_model"] == len(run["folds"]) * len(run["sites"]) * len(networks)
+    networks = {
+        name
+        for name in run["models"]
+        if models[name]["kind"] in ("recurrent", "retain", "transformer")
+    }
+    trained = 0
+    for task in run["tasks"]:
+        narrowed = run.get("narrow", {}).get(task, {})
+        encodings = narrowed.get("encodings", run["encodings"])
+        trained += len(encodings) * len(networks & set(narrowed.get("models", run["models"])))
+    assert planned["train_model"] == len(run["folds"]) * len(run["sites"]) * trained
 
 
 def test_a_list_replaces_and_a_mapping_merges(workflow: Workflow) -> None:
