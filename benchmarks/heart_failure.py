@@ -86,8 +86,8 @@ def main() -> None:
         "# The heart-failure study at the paper's size",
         "",
         f"Written by `python benchmarks/heart_failure.py` on {platform.machine()}, two jobs at "
-        f"once. Synthetic records: {label.sum():,} cases and {(~label).sum():,} controls of 257,000 "
-        "simulated persons; the paper has 3,884 and 28,903.",
+        f"once. Synthetic records: {label.sum():,} cases and {(~label).sum():,} controls of "
+        "257,000 simulated persons; the paper has 3,884 and 28,903.",
         "",
         *cost_lines(costs(results)),
         "",
