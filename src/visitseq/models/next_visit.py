@@ -147,8 +147,8 @@ class LogisticNextVisit(NextVisitNetwork):
     ) -> None:
         super().__init__(reader, width=1, labels=labels, dropout=0, loss=loss, tradeoff=tradeoff)
         # Called, and asked for their bias: what the base class does with weights is done here.
-        self.head: nn.Module = _Shift(max(labels, 1))  # type: ignore[assignment]
-        self.time: nn.Module = _Shift(1)  # type: ignore[assignment]
+        self.head: _Shift = _Shift(max(labels, 1))  # type: ignore[assignment]
+        self.time: _Shift = _Shift(1)  # type: ignore[assignment]
 
     def numbers(self, states: torch.Tensor) -> torch.Tensor:
         """Numbers o of each label, shape (visits, labels)."""
