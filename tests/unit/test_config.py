@@ -19,9 +19,8 @@ OVERLAYS = [
 ]
 #: What a configuration is laid over, besides the default.
 REDUCED = {
-    ROOT / "tests/configs/heart_failure.yaml": (
-        ROOT / "workflow/experiments/paper_heart_failure.yaml"
-    )
+    ROOT / f"tests/configs/{name}.yaml": ROOT / f"workflow/experiments/paper_{name}.yaml"
+    for name in ("heart_failure", "doctor_ai")
 }
 
 

@@ -217,7 +217,9 @@ def vectors_of(wildcards, **fold):
 
 def classical_of(wildcards):
     """The section of a classical model, without what concerns the next visit alone."""
-    return {key: own for key, own in config["models"][wildcards.model].items() if key != "next_visit"}
+    return {
+        key: own for key, own in config["models"][wildcards.model].items() if key != "next_visit"
+    }
 
 
 def weights_of(wildcards):
