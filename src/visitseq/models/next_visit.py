@@ -160,10 +160,12 @@ class LogisticNextVisit(NextVisitNetwork):
 
     def label_losses(self, states: torch.Tensor, batch: NextVisitBatch) -> torch.Tensor:
         """Loss of the labels at each visit, shape (visits,)."""
-        cut = chunks(batch.labels, batch.offsets, len(self.head.bias))
+        cut = list(chunks(batch.labels, batch.offsets, len(self.head.bias)))
+        # Split once: each slice would have a gradient of the size of all states.
+        pieces = states.split([len(ends) - 1 for _, _, ends in cut])
         losses = [
-            label_losses(self.numbers(states[chunk]), held, ends, self.loss_name)
-            for chunk, held, ends in cut
+            label_losses(self.numbers(piece), held, ends, self.loss_name)
+            for piece, (_, held, ends) in zip(pieces, cut, strict=True)
         ]
         return torch.cat(losses)
 
