@@ -162,7 +162,7 @@ class LogisticNextVisit(NextVisitNetwork):
         """Loss of the labels at each visit, shape (visits,)."""
         cut = list(chunks(batch.labels, batch.offsets, len(self.head.bias)))
         # Split once: each slice would have a gradient of the size of all states.
-        pieces = states.split([len(ends) - 1 for _, _, ends in cut])
+        pieces = torch.split(states, [len(ends) - 1 for _, _, ends in cut])
         losses = [
             label_losses(self.numbers(piece), held, ends, self.loss_name)
             for piece, (_, held, ends) in zip(pieces, cut, strict=True)
