@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import date
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ _CELL_KEYS = (("nonlinearity", "rnn", "tanh"), ("reset", "gru", "after"))
 _VECTOR_KEYS = ("dimension", "window", "corpus", "paper_mode")
 
 #: What of a model's section is no setting that a search could try values of.
-_NOT_SEARCHED = ("kind", "search", "seed", "features")
+_NOT_SEARCHED = ("kind", "search", "seed", "features", "next_visit")
 
 #: The presets whose hazard of heart failure order_effect moves.
 WITH_DIAL = ("primary_care", "intensive_care")
@@ -156,6 +156,9 @@ def _check_references(config: Config) -> None:
             _require(name, config[section], f"run/{section}", section)
     for name, narrowed in config["run"]["narrow"].items():
         named = {"tasks": [name], **narrowed}
+        pairs = named.pop("pairs", {})
+        named["encodings"] = [*named.get("encodings", []), *pairs]
+        named["models"] = [*named.get("models", []), *chain.from_iterable(pairs.values())]
         for section, names in named.items():
             for other in names:
                 _require(other, config[section], f"run/narrow/{name}", section)
@@ -225,7 +228,7 @@ def _check_cells(config: Config) -> None:
 
 
 def _check_vectors(config: Config, keys: Mapping[str, Any]) -> None:
-    """Raise where vectors that an encoding does not have are described."""
+    """Raise where vectors that an encoding does not have, or cannot have, are described."""
     for name, encoding in config["encodings"].items():
         for key in _VECTOR_KEYS:
             if encoding["vectors"] == "none" and encoding[key] != keys[key]["default"]:
@@ -233,6 +236,12 @@ def _check_vectors(config: Config, keys: Mapping[str, Any]) -> None:
                     f"Configuration, encodings/{name}/{key}: {encoding[key]} is for an encoding "
                     "with vectors. Leave it out, or write vectors: skipgram."
                 )
+        of_site = encoding["vectors"] != "none" and encoding["corpus"] == "site"
+        if of_site and encoding["vocabulary"] == "rollup":
+            raise UserError(
+                f"Configuration, encodings/{name}/corpus: the site's records belong to no task, so "
+                "that its labels' rollup is not theirs. Write corpus: cohort."
+            )
 
 
 def _check_search(config: Config, definitions: Mapping[str, Any]) -> None:

@@ -16,8 +16,23 @@ def refusal(
 ) -> str | None:
     """Why these sections of the configuration do not go together, in words; None if they do."""
     of_model = None if model is None else _refusal_of_model(task["kind"], model)
-    if of_model is not None or task["kind"] == "onset" or encoding is None:
+    if of_model is not None or encoding is None:
         return of_model
+    if encoding["vocabulary"] == "rollup" and task.get("rollup", "none") == "none":
+        return _NO_ROLLUP[task["kind"]]
+    return None if task["kind"] == "onset" else _refusal_of_steps(task, encoding)
+
+
+#: Why vocabulary rollup means nothing to a kind of task, or to one whose rollup is none.
+_NO_ROLLUP = {
+    "onset": "an onset has no labels whose rollup its codes could share; take vocabulary groups",
+    "forecast": "the labels of a forecast are codes; take vocabulary codes",
+    "next_visit": "with rollup none the labels are codes; take vocabulary codes",
+}
+
+
+def _refusal_of_steps(task: Section, encoding: Section) -> str | None:
+    """Why visits cannot be predicted with an encoding, in words; None if they can."""
     what = {"forecast": "a forecast is of visits", "next_visit": "the next visit is asked"}
     if encoding["sequence"] == "code":
         return f"{what[task['kind']]}, and with sequence code a step is a code; take visit"
@@ -27,8 +42,9 @@ def refusal(
     return None
 
 
-#: The kinds of model that predict the next visit.
-NEXT_VISIT_KINDS = ("most_frequent", "last_visit", "recurrent")
+#: The kinds of model that predict the next visit; those without weights are counted.
+COUNTED_KINDS = ("most_frequent", "last_visit")
+NEXT_VISIT_KINDS = (*COUNTED_KINDS, "logistic", "mlp", "recurrent")
 
 
 def _refusal_of_model(task: str, model: Section) -> str | None:
@@ -39,7 +55,7 @@ def _refusal_of_model(task: str, model: Section) -> str | None:
             f"a model of kind {kind} gives each person one score, and a forecast is of visits; "
             "take kind seq2seq"
         )
-    if task == "onset" and kind in ("most_frequent", "last_visit"):
+    if task == "onset" and kind in COUNTED_KINDS:
         return f"a model of kind {kind} ranks labels of visits, and an onset has none"
     if task == "next_visit" and kind not in NEXT_VISIT_KINDS:
         return (
@@ -50,11 +66,15 @@ def _refusal_of_model(task: str, model: Section) -> str | None:
 
 
 def _refusal_of_reading(model: Section) -> str | None:
-    """Why a recurrent network cannot predict at every visit, in words; None if it can."""
+    """Why a model of such a kind cannot predict at every visit, in words; None if it can."""
     if model.get("bidirectional"):
         return "a bidirectional network has read the visits that it is to predict"
     if model.get("visits", "in_order") != "in_order":
         return f"the next visit is that of visits in order, and the model's are {model['visits']}"
+    if model.get("features", "counts") != "counts":
+        return (
+            f"the last visits' codes are counted, and the model's features are {model['features']}"
+        )
     if model.get("search"):
         return "a search chooses by AUROC, which the next visit does not have"
     return None
@@ -79,8 +99,16 @@ def unexplained(model: Section) -> str | None:
 
 
 def asked(run: Section, task: str, **names: str) -> bool:
-    """Whether ``run.narrow`` leaves a task the encoding or model named, as encoding=…, model=…."""
+    """Whether ``run.narrow`` leaves a task the encoding or model named, as encoding=…, model=….
+
+    Both together have to be a pair that is left: an encoding under ``pairs`` goes with the models
+    that are named for it alone.
+    """
     narrowed = run["narrow"].get(task, {})
+    if {"encoding", "model"} <= names.keys():
+        paired = narrowed.get("pairs", {}).get(names["encoding"], [names["model"]])
+        if names["model"] not in paired:
+            return False
     return all(name in narrowed.get(f"{key}s", [name]) for key, name in names.items())
 
 

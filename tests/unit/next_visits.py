@@ -8,11 +8,12 @@ import numpy as np
 from arrow_visits import Row, write_histories, write_vocabulary
 from small_training import ENCODING, GRU
 
+from visitseq.grid import COUNTED_KINDS
 from visitseq.train import count_labels, train_next_visit
 
 CODES, PARTS, FOLD = 40, 7, 2  # fold 2 tests on part 2 and validates on part 3
 TASK = {"kind": "next_visit", "labels": ["condition"], "rollup": "none", "split": "parts"}
-MODEL = {
+MODEL: dict[str, Any] = {
     **GRU,
     "dropout": 0.0,
     "embedding": 16,
@@ -21,6 +22,17 @@ MODEL = {
     "learning_rate": 0.02,
     "loss": "multinomial",
     "tradeoff": 1.0,
+}
+#: A model on the counts of the last visits; a perceptron has a hidden layer besides.
+ON_COUNTS: dict[str, Any] = {
+    "hidden": 16,
+    "features": "counts",
+    "search": {},
+    "next_visit": {
+        "last_visits": 5,
+        **{key: MODEL[key] for key in ("loss", "tradeoff", "l2", "optimiser", "learning_rate")},
+        **{key: MODEL[key] for key in ("schedule", "gradient_norm", "batch", "epochs", "patience")},
+    },
 }
 #: What an encoding with vectors says besides.
 SKIPGRAM = {"vectors": "skipgram", "dimension": 3}
@@ -55,7 +67,10 @@ def train(
     vectors: Path | None = None,
     **changes: Any,
 ) -> Path:
-    """Train a network, or count for a ``kind`` without one; return the model's folder."""
+    """Train a network, or count for a ``kind`` without one; return the model's folder.
+
+    ``changes`` are of the section, of a model on counts those of its ``next_visit``.
+    """
     kind = changes.get("kind", "recurrent")
     same = {
         **files(rows, folder),
@@ -65,8 +80,12 @@ def train(
         "parts": PARTS,
         "folder": folder / "model",
     }
-    if kind == "recurrent":
-        train_next_visit(**same, model={**MODEL, **changes}, seed=seed, vectors=vectors)
+    model: dict[str, Any] = {**MODEL, **changes}
+    if kind in ("logistic", "mlp"):
+        model = {"kind": changes.pop("kind"), **ON_COUNTS}
+        model["next_visit"] = {**ON_COUNTS["next_visit"], **changes}
+    if kind not in COUNTED_KINDS:
+        train_next_visit(**same, model=model, seed=seed, vectors=vectors)
     else:
         count_labels(**same, model={"kind": kind})
     return folder / "model"

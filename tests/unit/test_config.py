@@ -19,9 +19,8 @@ OVERLAYS = [
 ]
 #: What a configuration is laid over, besides the default.
 REDUCED = {
-    ROOT / "tests/configs/heart_failure.yaml": (
-        ROOT / "workflow/experiments/paper_heart_failure.yaml"
-    )
+    ROOT / f"tests/configs/{name}.yaml": ROOT / f"workflow/experiments/paper_{name}.yaml"
+    for name in ("heart_failure", "doctor_ai")
 }
 
 
@@ -240,3 +239,26 @@ def test_an_explained_model_has_to_be_defined() -> None:
     assert filled(run={"explain": ["lstm"], "models": []})["run"]["explain"] == ["lstm"]
     with pytest.raises(UserError, match="run/explain: knn cannot be explained: it is of kind knn"):
         filled(run={"explain": ["knn"]})
+
+
+def test_pairs_name_what_is_defined() -> None:
+    narrow = {"heart_failure": {"pairs": {"one_hot": ["gru"], "skipgram": ["gro"]}}}
+    with pytest.raises(UserError, match=r"run/narrow/heart_failure: gro is not .* mean gru\?"):
+        filled(run={"narrow": narrow})
+
+
+def test_a_sites_records_have_no_rollup() -> None:
+    rolled_up = {"vocabulary": "rollup", "vectors": "skipgram"}
+    with pytest.raises(UserError, match=r"encodings/mine/corpus: .* Write corpus: cohort"):
+        filled(encodings={"mine": rolled_up})
+    encoding = filled(encodings={"mine": {**rolled_up, "corpus": "cohort"}})["encodings"]["mine"]
+    assert encoding["vocabulary"] == "rollup"
+
+
+def test_a_classical_model_has_what_the_next_visit_asks_of_it() -> None:
+    loop = {"last_visits": 3, "optimiser": "adadelta"}
+    models = filled(models={"mine": {"kind": "mlp", "next_visit": loop}})["models"]
+    assert models["mine"]["next_visit"]["learning_rate"] == 1
+    assert models["logistic"]["next_visit"]["last_visits"] == 5
+    with pytest.raises(UserError, match="next_visit is no setting"):
+        filled(models={"mine": {"kind": "mlp", "search": {"next_visit": [{}]}}})

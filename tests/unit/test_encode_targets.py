@@ -48,7 +48,11 @@ EVENTS = [
 
 
 def encode(
-    folder: Path, events: list[Event], persons: tuple[int, ...] = (1, 2, 4), **keys: Any
+    folder: Path,
+    events: list[Event],
+    persons: tuple[int, ...] = (1, 2, 4),
+    vocabulary: str = "codes",
+    **keys: Any,
 ) -> Path:
     rows = {
         "set_id": pa.nulls(len(persons)),
@@ -61,7 +65,7 @@ def encode(
     write_parquet(pa.table(rows).cast(COHORT), folder / "cohort.parquet")
     encode_targets(
         task={**TASK, **keys},
-        encoding=ENCODING,
+        encoding={**ENCODING, "vocabulary": vocabulary},
         cohort=folder / "cohort.parquet",
         events=write_events(folder / "events.parquet", events),
         codes=write_codes(folder / "codes.parquet", events),
@@ -234,6 +238,45 @@ def test_labels_rolled_up_to_icd_categories_by_hand(tmp_path: Path) -> None:
         "condition/icd9/E880": 1,
         "drug/7": 1,
     }
+
+
+def test_what_is_read_is_rolled_up_as_the_labels_are(tmp_path: Path) -> None:
+    events = [
+        with_source(1, 0, "condition/20", "ICD9CM/428.0"),
+        with_source(1, 0, "condition/21", "ICD9CM/428.20"),
+        with_source(1, 0, "drug/7", None),
+        with_source(1, 5, "condition/20", "ICD10CM/I50.9"),
+        with_source(1, 5, "condition/20", "428.1"),
+        with_source(1, 9, "condition/22", "local"),
+        with_source(1, 9, "procedure/1", "ICD9Proc/428.0"),
+    ]
+    keys: dict[str, Any] = {**NEXT_VISIT, "rollup": "icd3"}
+    out = encode(tmp_path, events, persons=(1,), vocabulary="rollup", **keys)
+    conditions = [
+        ["condition/icd9/428"],
+        ["condition/icd10/I50", "condition/icd9/428"],
+        ["condition/22"],
+    ]
+    others: list[list[str]] = [["drug/7"], [], ["procedure/1"]]
+    both = [held + besides for held, besides in zip(conditions, others, strict=True)]
+    assert named(out, "visits", "vocabulary") == [both]
+    assert named(out, "targets", "labels") == [conditions]
+    vocabulary = pq.read_table(out / "vocabulary.parquet")
+    assert vocabulary.select(["code", "part_1"]).to_pydict() == {
+        "code": sorted({code for visit in both for code in visit}),
+        "part_1": [1, 1, 2, 1, 1],
+    }
+    metadata = table_of(out).schema.metadata
+    counted = {key: int(metadata[key.encode()]) for key in ("rolled_up_condition", UNROLLED)}
+    assert counted == {"rolled_up_condition": 3, UNROLLED: 1}
+
+
+UNROLLED = "not_rolled_up_procedure"
+
+
+def test_codes_are_not_rolled_up_where_labels_are_codes(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="with rollup none the labels are codes"):
+        encode(tmp_path, EVENTS, vocabulary="rollup", **NEXT_VISIT)
 
 
 COUNTS = {

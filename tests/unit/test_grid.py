@@ -7,9 +7,14 @@ from visitseq.grid import asked, left_out, refusal, replicates, unexplained
 ONSET = {"kind": "onset"}
 FORECAST = {"kind": "forecast", "labels": ["condition", "drug"]}
 NEXT_VISIT = {"kind": "next_visit", "labels": ["condition"]}
-BY_VISIT = {"sequence": "visit", "domains": ["condition", "drug", "procedure"]}
+BY_VISIT = {
+    "vocabulary": "codes",
+    "sequence": "visit",
+    "domains": ["condition", "drug", "procedure"],
+}
 BY_CODE = {**BY_VISIT, "sequence": "code"}
 CONDITIONS = {**BY_VISIT, "domains": ["condition"]}
+ROLLED_UP = {**BY_VISIT, "vocabulary": "rollup"}
 
 
 @pytest.mark.parametrize(
@@ -28,7 +33,18 @@ CONDITIONS = {**BY_VISIT, "domains": ["condition"]}
         (NEXT_VISIT, CONDITIONS, "recurrent", None),
         (NEXT_VISIT, CONDITIONS, "most_frequent", None),
         (NEXT_VISIT, CONDITIONS, "seq2seq", "a model of kind seq2seq does not predict at every"),
-        (NEXT_VISIT, CONDITIONS, "logistic", "a model of kind logistic does not predict at every"),
+        (NEXT_VISIT, CONDITIONS, "svm", "a model of kind svm does not predict at every"),
+        (NEXT_VISIT, CONDITIONS, "logistic", None),
+        (NEXT_VISIT, CONDITIONS, "mlp", None),
+        ({**NEXT_VISIT, "rollup": "icd3"}, ROLLED_UP, "mlp", None),
+        (
+            {**NEXT_VISIT, "rollup": "none"},
+            ROLLED_UP,
+            "mlp",
+            "with rollup none the labels are codes",
+        ),
+        (FORECAST, ROLLED_UP, "seq2seq", "the labels of a forecast are codes"),
+        (ONSET, ROLLED_UP, "logistic", "an onset has no labels whose rollup its codes could share"),
         (
             NEXT_VISIT,
             BY_CODE,
@@ -58,6 +74,8 @@ def test_what_a_next_visit_has_no_use_for_is_refused() -> None:
     assert "the model's are last" in str(refusal(NEXT_VISIT, model=last))
     searched: dict[str, Any] = {"kind": "recurrent", "search": {"hidden": [8, 16]}}
     assert "chooses by AUROC" in str(refusal(NEXT_VISIT, model=searched))
+    timed = {"kind": "logistic", "features": "time"}
+    assert "the model's features are time" in str(refusal(NEXT_VISIT, model=timed))
 
 
 def test_the_study_names_each_thing_that_it_leaves_out_once() -> None:
@@ -88,6 +106,16 @@ def test_a_narrowed_task_is_run_with_what_is_named() -> None:
     assert not asked(run, "short", encoding="skipgram", model="knn")
     assert not asked(run, "short", model="logistic")
     assert asked(run, "long", encoding="skipgram", model="logistic")
+
+
+def test_an_encoding_can_be_paired_with_models() -> None:
+    run = {"narrow": {"dx": {"models": ["mlp", "rnn"], "pairs": {"skipgram": ["rnn"]}}}}
+    assert asked(run, "dx", encoding="skipgram", model="rnn")
+    assert not asked(run, "dx", encoding="skipgram", model="mlp")
+    assert asked(run, "dx", encoding="one_hot", model="mlp")
+    assert asked(run, "rx", encoding="skipgram", model="mlp")
+    run["narrow"]["dx"]["pairs"] = {"skipgram": ["lstm"]}  # of the models that the task is run with
+    assert not asked(run, "dx", encoding="skipgram", model="lstm")
 
 
 def test_models_that_differ_in_their_seed_alone_are_replicates() -> None:

@@ -107,3 +107,84 @@ def test_doctor_ais_weights_begin_orthonormal() -> None:
     weight = model.head.weight.detach()
     torch.testing.assert_close(weight.T @ weight, torch.eye(4).double(), atol=1e-5, rtol=0)
     assert model.time.weight.abs().max() <= 0.1
+
+
+ON_COUNTS = {"hidden": 4, "last_visits": 2, "loss": "multinomial", "tradeoff": 2.0}
+
+
+def on_counts(kind: str, **changes: Any) -> NextVisitNetwork:
+    """Made with random weights, as a trained one has."""
+    torch.manual_seed(1)
+    section = {"kind": kind, **ON_COUNTS, **changes}
+    made = build_next_visit(section, len(KNOWN), len(KNOWN_LABELS)).double()
+    for weight in made.parameters():
+        torch.nn.init.normal_(weight)
+    return made
+
+
+def counts_of_last(visits: list[list[int]], last: int) -> np.ndarray[Any, Any]:
+    """Counts of the known codes in the last visits, by hand."""
+    codes = [code for visit in visits[-last:] for code in visit if code < len(KNOWN)]
+    return np.bincount(np.array(codes, dtype=int), minlength=len(KNOWN)).astype(float)
+
+
+@pytest.mark.parametrize("last", [1, 2, 5])
+def test_models_on_counts_are_their_equations(last: int) -> None:
+    batch = collate_next_visit(trajectories(), np.array([0, 1, 2]))
+    # The visits that are read, in the order of the batch: rows 2 0 1, then 2 0, then 2.
+    read = [ROWS[row][:end] for row, end in [(2, 1), (0, 1), (1, 1), (2, 2), (0, 2), (2, 3)]]
+    counts = np.array([counts_of_last(visits, last) for visits in read])
+    logistic, mlp = on_counts("logistic", last_visits=last), on_counts("mlp", last_visits=last)
+    linear = logistic.reader.embed.weight.numpy(force=True)
+    states = logistic(batch.read)
+    biases = [head.bias.numpy(force=True) for head in (logistic.head, logistic.time)]
+    numbers = counts @ linear + np.concatenate(biases)
+    np.testing.assert_allclose(logistic.numbers(states).numpy(force=True), numbers[:, :-1])
+    days = logistic.log_days(states).numpy(force=True)
+    np.testing.assert_allclose(days, np.maximum(numbers[:, -1], 0))
+    weights = {name: weight.numpy(force=True) for name, weight in mlp.named_parameters()}
+    hidden = np.tanh(counts @ weights["reader.embed.weight"] + weights["reader.squash"])
+    numbers = hidden @ weights["head.weight"].T + weights["head.bias"]
+    np.testing.assert_allclose(mlp.numbers(mlp(batch.read)).numpy(force=True), numbers)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "mlp"])
+@pytest.mark.parametrize("loss", ["paper", "multinomial", "sigmoid"])
+def test_the_loss_of_a_model_on_counts_is_that_of_its_numbers(kind: str, loss: str) -> None:
+    model = on_counts(kind, loss=loss)
+    batch = _double(collate_next_visit(trajectories(), np.array([0, 1, 2])))
+    states = model(batch.read)
+    of_labels = label_losses(model.numbers(states), batch.labels, batch.offsets, loss)
+    of_time = (model.log_days(states) - batch.log_days) ** 2  # tradeoff 2, halved
+    expected = [(of_labels + of_time)[batch.rows == row].mean().item() for row in range(3)]
+    np.testing.assert_allclose(model.losses(batch).tolist(), expected)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "mlp"])
+def test_a_model_on_counts_does_not_look_ahead_and_forgets_what_is_long_ago(kind: str) -> None:
+    model = on_counts(kind)
+    later = [visits[:2] + [[3] for _ in visits[2:]] for visits in ROWS]
+    first = [[[4], *visits[1:]] for visits in ROWS]
+    read, of_later, of_first = (
+        model(collate_next_visit(trajectories(rows), np.array([0, 1, 2])).read)
+        for rows in (ROWS, later, first)
+    )
+    assert torch.equal(read[:5], of_later[:5])
+    assert not torch.equal(read[5], of_later[5])
+    # Of the third visit the first is two ago, and two are counted.
+    torch.testing.assert_close(read[5], of_first[5])
+    assert not torch.isclose(read[:5], of_first[:5]).all(dim=1).any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "penalised"),
+    [
+        ("recurrent", ["head.weight", "time.weight"]),
+        ("mlp", ["head.weight", "reader.embed.weight", "time.weight"]),
+        ("logistic", ["reader.embed.weight"]),
+    ],
+)
+def test_what_is_penalised(kind: str, penalised: list[str]) -> None:
+    model = network() if kind == "recurrent" else on_counts(kind)
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    assert sorted(names[id(weight)] for weight in model.penalised()) == penalised

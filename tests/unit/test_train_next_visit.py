@@ -127,6 +127,43 @@ def test_a_network_starts_from_the_vectors_and_comes_back_with_their_size(tmp_pa
     np.testing.assert_allclose(embedded, start[model.known], atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["logistic", "mlp"])
+def test_a_model_on_counts_learns_which_code_follows(tmp_path: Path, kind: str) -> None:
+    """The last code cannot be told from those before it; among the labels of five it can be."""
+    folder = train(chains(), tmp_path, kind=kind, epochs=25, last_visits=1)
+    history = pd.read_csv(folder / "history.csv")
+    assert history["validation_loss"].min() < 0.3 * history["validation_loss"].iloc[0]
+    card = card_of(folder)
+    assert card["kind"] == card["model"]["kind"] == kind
+    data = read_forecast_data(files(chains(), tmp_path), 1, 1, FOLD, PARTS)
+    model = load_next_visit(folder)
+    assert model.network is not None
+    batch = collate_next_visit(data.trajectories, data.validation)
+    assert model.network.losses(batch).mean().item() == pytest.approx(
+        card["validation"]["loss"], rel=1e-5
+    )
+
+
+def test_a_model_on_counts_reads_no_test_person_and_draws_the_same_again(tmp_path: Path) -> None:
+    rows = chains(140)
+    one = bytes_of(train(rows, tmp_path / "one", kind="mlp", epochs=2))
+    assert bytes_of(train(poisoned(rows, FOLD), tmp_path / "two", kind="mlp", epochs=2)) == one
+
+
+def test_a_model_on_counts_reads_the_vectors_and_leaves_them(tmp_path: Path) -> None:
+    start = np.random.default_rng(0).normal(size=(CODES, 3)).astype(np.float32)
+    write_vectors(start, tmp_path / "vectors.safetensors")
+    vectors = tmp_path / "vectors.safetensors"
+    for kind in ("logistic", "mlp"):
+        folder = train(chains(140), tmp_path / kind, vectors=vectors, kind=kind, epochs=2)
+        model = load_next_visit(folder)
+        assert model.network is not None
+        embedded = model.network.reader.get_parameter("embed.weight").numpy(force=True)
+        np.testing.assert_array_equal(embedded, start[model.known])
+        losses = pd.read_csv(folder / "history.csv")["training_loss"]
+        assert losses.iloc[1] < losses.iloc[0]
+
+
 def test_a_killed_training_goes_on_to_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """Lint, and what a dry run plans: the grid, the stages, single files, laid-over configurations."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -77,18 +78,23 @@ def test_every_experiment_plans(tmp_path: Path, path: Path) -> None:
     assert planned["draw_figures"] == 1
     default = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))
     config = merge_config(default, overlay)
-    run, models = config["run"], config["models"]
-    networks = {
-        name
-        for name in run["models"]
-        if models[name]["kind"] in ("recurrent", "retain", "transformer")
-    }
-    trained = 0
-    for task in run["tasks"]:
-        narrowed = run.get("narrow", {}).get(task, {})
-        encodings = narrowed.get("encodings", run["encodings"])
-        trained += len(encodings) * len(networks & set(narrowed.get("models", run["models"])))
-    assert planned["train_model"] == len(run["folds"]) * len(run["sites"]) * trained
+    trained = [kind for task in config["run"]["tasks"] for kind in _in_epochs(config, task)]
+    jobs = len(config["run"]["folds"]) * len(config["run"]["sites"]) * len(trained)
+    assert planned.get("train_model", 0) + planned.get("train_next_visit", 0) == jobs
+
+
+def _in_epochs(config: dict[str, Any], task: str) -> list[str]:
+    """Kinds of the models that a task trains by the rules train_model and train_next_visit."""
+    run, of_task = config["run"], config["tasks"][task]["kind"]
+    narrowed = run.get("narrow", {}).get(task, {})
+    wanted = {"onset": ("recurrent", "retain", "transformer")}
+    wanted["next_visit"] = ("recurrent", "logistic", "mlp")
+    kinds = []
+    for encoding in narrowed.get("encodings", run["encodings"]):
+        every = narrowed.get("models", run["models"])
+        names = narrowed.get("pairs", {}).get(encoding, every)
+        kinds += [config["models"][name]["kind"] for name in names if name in every]
+    return [kind for kind in kinds if kind in wanted[of_task]]
 
 
 def test_a_list_replaces_and_a_mapping_merges(workflow: Workflow) -> None:

@@ -5,7 +5,7 @@
 #   train_pretrained   recurrent networks that start from a pre-trained encoder
 #   train_forecast     encoder-decoders, on whole records
 #   time_training      networks on growing numbers of patients -> benchmarks/time_training
-#   train_next_visit   recurrent networks that predict at every visit, on whole records
+#   train_next_visit   recurrent networks, logistic and mlp at every visit, on whole records
 #   count_labels       what predicts the next visit without a network -> model.json alone
 #   refuse_…           what a kind of model cannot be trained for
 
@@ -60,7 +60,7 @@ rule train_baseline:
     threads: 1
     params:
         task=lookup("tasks/{task}", within=config),
-        model=lookup("models/{model}", within=config),
+        model=classical_of,
         encoding=lookup("encodings/{encoding}", within=config),
         parts=RUN["parts"],
         seed=RUN["seed"],
@@ -172,7 +172,7 @@ rule train_next_visit:
         f"results/benchmarks/train_next_visit/{STUDY}.tsv"
     wildcard_constraints:
         task=either(NEXT_VISITS),
-        model=either(FORWARD),
+        model=either([name for name in PREDICT_NEXT if name not in COUNTED]),
     conda:
         "../../environment.yml"
     threads: 1
@@ -236,7 +236,7 @@ rule refuse_model:
 use rule refuse_model as refuse_next_visit with:
     wildcard_constraints:
         task=either(NEXT_VISITS),
-        model=either(set(config["models"]) - {*FORWARD, *COUNTED}),
+        model=either(set(config["models"]) - set(PREDICT_NEXT)),
         file="model.safetensors|model.skops|model.json|history.csv",
 
 

@@ -75,6 +75,11 @@ BASELINES = of_kind("models", "logistic", "svm", "mlp", "knn", "trees")
 NETWORKS = of_kind("models", "recurrent", "retain", "transformer")
 SEQ2SEQ = of_kind("models", "seq2seq")
 COUNTED = of_kind("models", "most_frequent", "last_visit")
+PREDICT_NEXT = [
+    name
+    for name, own in config["models"].items()
+    if refusal({"kind": "next_visit"}, model=own) is None
+]
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
 NEXT_VISITS = of_kind("tasks", "next_visit")
@@ -210,11 +215,19 @@ def vectors_of(wildcards, **fold):
     return VECTORS.format(**wildcards, **fold) if wildcards.encoding in WITH_VECTORS else []
 
 
+def classical_of(wildcards):
+    """The section of a classical model, without what concerns the next visit alone."""
+    return {
+        key: own for key, own in config["models"][wildcards.model].items() if key != "next_visit"
+    }
+
+
 def weights_of(wildcards):
     """The weights that a model's kind is saved as, if it has any."""
     if wildcards.model in COUNTED:
         return []
-    ending = "skops" if wildcards.model in BASELINES else "safetensors"
+    classical = wildcards.model in BASELINES and wildcards.task in ONSETS
+    ending = "skops" if classical else "safetensors"
     return f"results/4_train/{STUDY}/model.{ending}".format(**wildcards)
 
 

@@ -30,6 +30,8 @@ from visitseq.cohort.windows import window_table
 from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import Steps, hash_codes, steps_of, visit_columns, write_batch
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
+from visitseq.errors import UserError
+from visitseq.grid import refusal
 from visitseq.tables import VISITS, write_parquet
 
 log = logging.getLogger(__name__)
@@ -73,8 +75,11 @@ def encode_visits(
     Raises
     ------
     UserError
-        If there are more codes than 32-bit offsets can address.
+        The encoding is none for an onset, or there are more codes than 32-bit offsets can address.
     """
+    reason = refusal({**task, "kind": "onset"}, encoding)
+    if reason is not None:
+        raise UserError(f"The task and the encoding do not go together: {reason}.")
     rows, code_table = pq.read_table(cohort), pq.read_table(codes)
     dropped = read_phenotype(phenotype) if task["phenotype_codes"] == "drop" else None
     left_out: Counter[str] = Counter(straddling=0, phenotype_codes=0, emptied=0, open_ended=0)

@@ -97,7 +97,7 @@ def columns_of(
         groups.append(group)
         ways.append(way)
     counts = _count(pairs, np.bincount(pair, minlength=len(pairs)), ways, encoding["domains"])
-    grouped = _once_a_visit(record, groups, place, pair)
+    grouped = once_a_visit(record, groups, place, pair)
     return Columns(grouped, group_names(code_table, ancestors, groups), counts)
 
 
@@ -170,7 +170,7 @@ def _count(
     return counts
 
 
-def _once_a_visit(
+def once_a_visit(
     record: pa.Table, groups: Sequence[str], place: Integers, pair: Integers
 ) -> pa.Table:
     """Put the groups of each row's pairs in the place of its code; in a visit each stands once."""

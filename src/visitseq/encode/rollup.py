@@ -12,12 +12,15 @@
 What cannot be rolled up keeps its code, so that nothing is lost from the visit, and is counted: of
 each domain ``not_rolled_up_condition`` beside ``rolled_up_condition``, the codes in visits that
 were not and that were.
+
+With ``vocabulary: rollup`` the codes that are read become the same, those of all the encoding's
+domains.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +28,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from visitseq.encode.ccs import ccs_category
-from visitseq.encode.groups import CCS, code_pairs, farthest, group_code, group_names
+from visitseq.encode.groups import (
+    CCS,
+    Columns,
+    code_pairs,
+    farthest,
+    group_code,
+    group_names,
+    once_a_visit,
+)
 from visitseq.encode.layout import Integers
 from visitseq.encode.vocabulary import number_codes
 
@@ -83,16 +94,60 @@ def roll_up(
     if task["rollup"] == "none":
         names, ids = number_codes(record["code"])
         return Labels(names, code_table, *_once(visit, ids, len(names)), counts={})
+    found = _rolled_up(record, code_table, ancestors, task, task["labels"])
+    names, of_pair = number_codes(pa.chunked_array([pa.array(found.names, pa.string())]))
+    once = _once(visit[found.row], of_pair[found.pair], len(names))
+    return Labels(names, found.described, *once, counts=found.counts)
+
+
+def rolled_up_columns(
+    record: pa.Table,
+    code_table: pa.Table,
+    ancestors: pa.Table,
+    task: Mapping[str, Any],
+    domains: Sequence[str],
+) -> Columns:
+    """Put what the task's ``rollup`` makes of the codes in their place, as its labels have it.
+
+    Parameters
+    ----------
+    record
+        Table with row, visit, day, code and source_codes, sorted by row, visit and code, unique.
+    code_table, ancestors, task
+        Of ``roll_up``; the rollup is not none.
+    domains
+        The domains of the codes, of which what was rolled up is counted.
+    """
+    found = _rolled_up(record, code_table, ancestors, task, domains)
+    rolled_up = once_a_visit(record, found.names, found.row, found.pair)
+    return Columns(rolled_up, found.described, found.counts)
+
+
+class _RolledUp(NamedTuple):
+    """What pairs of code and source code become, and where they stand (``groups.code_pairs``)."""
+
+    names: list[str]
+    row: Integers
+    pair: Integers
+    described: pa.Table
+    counts: dict[str, int]
+
+
+def _rolled_up(
+    record: pa.Table,
+    code_table: pa.Table,
+    ancestors: pa.Table,
+    task: Mapping[str, Any],
+    domains: Sequence[str],
+) -> _RolledUp:
     pairs, row, pair = code_pairs(record)
     label_of = _namer(ancestors, task)
     found = [label_of(code, source) for code, source in pairs]
     kept = [label or code for label, (code, _) in zip(found, pairs, strict=True)]
     rolled = np.zeros(len(record), dtype=np.bool_)
     rolled[row[np.array([label is not None for label in found], dtype=np.bool_)[pair]]] = True
-    counts = _count(record["code"], rolled, task["labels"])
-    names, of_pair = number_codes(pa.chunked_array([pa.array(kept, pa.string())]))
-    described = group_names(code_table, ancestors, kept)
-    return Labels(names, described, *_once(visit[row], of_pair[pair], len(names)), counts=counts)
+    counts = _count(record["code"], rolled, domains)
+    return _RolledUp(kept, row, pair, group_names(code_table, ancestors, kept), counts)
 
 
 def _namer(ancestors: pa.Table, task: Mapping[str, Any]) -> Callable[[str, str], str | None]:

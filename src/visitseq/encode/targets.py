@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from visitseq.cohort.visits import visit_blocks
 from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import Steps, steps_of, visit_columns, write_batch
-from visitseq.encode.rollup import Labels, roll_up
+from visitseq.encode.rollup import Labels, roll_up, rolled_up_columns
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
 from visitseq.errors import UserError
 from visitseq.grid import refusal
@@ -86,7 +86,10 @@ def encode_targets(
     check_size(len(record))
     above = pq.read_table(ancestors)
     labels = _labels(record, code_table, above, task)
-    columns = columns_of(record, code_table, encoding, above)
+    if encoding["vocabulary"] == "rollup":
+        columns = rolled_up_columns(record, code_table, above, task, encoding["domains"])
+    else:
+        columns = columns_of(record, code_table, encoding, above)
     names, ids = number_codes(columns.record["code"])
     steps = _steps(columns.record, ids)
     row = np.repeat(steps.row, np.diff(steps.offsets))

@@ -78,7 +78,7 @@ def _by_network(
             states = network(collate(histories, of_batch, model.known, ends))
             days = network.log_days(states)
             log_days[found] = days.numpy()
-            for chunk in _chunks(len(states), len(network.head.weight)):
+            for chunk in _chunks(len(states), len(network.head.bias)):
                 numbers = network.numbers(states[chunk])
                 finite = numbers.isfinite().all(dim=1) & days[chunk].isfinite()
                 unusable += int((~finite).sum())

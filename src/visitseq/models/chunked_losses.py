@@ -59,7 +59,7 @@ class _ChunkedLosses(torch.autograd.Function):
         ctx.loss = loss
         product = engine_for(states, weight, bias).product
         losses = states.new_empty(len(states))
-        for chunk, held, ends in _chunks(labels, offsets, len(weight)):
+        for chunk, held, ends in chunks(labels, offsets, len(weight)):
             numbers = product(states[chunk], weight, bias, half=False)
             losses[chunk] = label_losses(numbers, held, ends, loss)
         return losses
@@ -72,7 +72,7 @@ class _ChunkedLosses(torch.autograd.Function):
         nothing = weight.new_zeros(weight.shape[1])
         of_states = torch.empty_like(states)
         of_weight, of_bias = torch.zeros_like(weight), torch.zeros_like(bias)
-        for chunk, held, ends in _chunks(labels, offsets, len(weight)):
+        for chunk, held, ends in chunks(labels, offsets, len(weight)):
             numbers = engine.product(states[chunk], weight, bias, half=False)
             slopes = label_slopes(numbers, held, ends, ctx.loss).mul_(gradient[chunk].unsqueeze(1))
             of_states[chunk] = engine.product(slopes, weight.t(), nothing, half=False)
@@ -81,7 +81,7 @@ class _ChunkedLosses(torch.autograd.Function):
         return of_states, of_weight, of_bias, None, None, None
 
 
-def _chunks(labels: Tensor, offsets: Tensor, width: int) -> Iterator[tuple[slice, Tensor, Tensor]]:
+def chunks(labels: Tensor, offsets: Tensor, width: int) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Cut the visits into chunks, each with its labels and their offsets."""
     size = max(1, CELLS // width)
     for first in range(0, len(offsets) - 1, size):

@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from visitseq.errors import UserError
-from visitseq.grid import refusal
-from visitseq.models.next_visit import NextVisitNetwork, build_next_visit
+from visitseq.grid import COUNTED_KINDS, refusal
+from visitseq.models.next_visit import NextVisitNetwork, build_next_visit, network_section
 from visitseq.train.checkpoint import Checkpoint, training_digest
 from visitseq.train.fit import fit
 from visitseq.train.forecast_data import ForecastData, read_forecast_data
@@ -47,7 +47,7 @@ def train_next_visit(
     folder: Path,
     vectors: Path | None = None,
 ) -> None:
-    """Write model.safetensors, model.json and history.csv of a model of kind recurrent.
+    """Write model.safetensors, model.json and history.csv of a network or a model on counts.
 
     A call that was killed goes on where it stood.
 
@@ -65,8 +65,8 @@ def train_next_visit(
     folder
         Where the files go.
     vectors
-        File vectors.safetensors of the fold, from which the embedding starts; None where the
-        encoding has none.
+        File vectors.safetensors of the fold, from which a network's embedding starts and whose sums
+        a model on counts reads; None where the encoding has none.
 
     Raises
     ------
@@ -81,8 +81,8 @@ def train_next_visit(
     parameters = {**sections, "fold": fold, "parts": parts}
     inputs = [*files.values(), *([vectors] if vectors else [])]
     checkpoint = Checkpoint(folder / "checkpoint", training_digest(inputs, parameters, __name__))
-    seeds = seed_sequence(seed, fold, model)
-    built = with_vectors(model, encoding)
+    built = with_vectors(network_section(model), encoding)
+    seeds = seed_sequence(seed, fold, built)
     network, history, chosen = _fit(
         data, built, split, vectors=vectors, seeds=seeds, checkpoint=checkpoint
     )
@@ -222,10 +222,10 @@ def load_next_visit(folder: Path) -> NextVisitModel:
     card = read_card(folder)
     known, labels = (np.array(card[key], dtype=np.int32) for key in ("known", "known_labels"))
     network = None
-    if card["kind"] == "recurrent":
+    if card["kind"] not in COUNTED_KINDS:
         # Building draws initial weights, soon overwritten, from torch's global generator.
         with torch.random.fork_rng(devices=[]):
-            section = with_vectors(card["model"], card["encoding"])
+            section = with_vectors(network_section(card["model"]), card["encoding"])
             network = build_next_visit(section, len(known), len(labels)).eval()
         network.load_state_dict(load_file(folder / "model.safetensors"))
     counts = np.array(card["label_visits"], dtype=np.int64)

@@ -1,7 +1,8 @@
 """The objective of a network that predicts the next visit at every visit.
 
 The loss of a row is the mean over its predictions (``models.next_visit``). The penalty is
-l2 (|V|^2 + |w|^2) of the weights of both heads, as in Choi et al., MLHC 2016.
+l2 (|V|^2 + |w|^2) of the weights of both heads, as in Choi et al., MLHC 2016; of a model on counts
+it is of all weights, as there.
 
 Before the first step the label head's bias is what the training visits say of each label without
 regard to history (``forecasting.base_rates``), and the time head's the mean logarithm of the days
@@ -53,9 +54,9 @@ class NextVisits:
         return self._network.losses(collate_next_visit(self._data, rows))
 
     def penalty(self) -> torch.Tensor:
-        """L2 penalty of the heads' weights."""
-        heads = (self._network.head.weight, self._network.time.weight)
-        return self._l2 * torch.stack([weight.square().sum() for weight in heads]).sum()
+        """L2 penalty of the network's penalised weights."""
+        squares = [weight.square().sum() for weight in self._network.penalised()]
+        return self._l2 * torch.stack(squares).sum()
 
     def start_at_base_rates(self) -> None:
         """Set the heads' biases, so that no epochs are spent on finding them.
