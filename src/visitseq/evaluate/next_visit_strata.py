@@ -22,6 +22,8 @@ Marks = npt.NDArray[np.bool_]
 #: First number of each group but the first, which begins with 1; the last group is open.
 VISIT_NUMBERS = (*range(6, 102, 5),)
 LABEL_NUMBERS = (2, 3, 4, 5, 6, 11, 21)
+#: The group of labels that no training visit holds.
+UNSEEN = "not in training"
 
 
 class KnownLabels(Protocol):
@@ -120,7 +122,7 @@ def _by_frequency(visits: PredictedVisits, model: KnownLabels) -> list[tuple[str
     ids, place = np.unique(visits.labels, return_inverse=True)
     group = np.array([tenth.get(label, -1) for label in ids.tolist()], dtype=np.int64)[place]
     named = [(str(number + 1), group == number) for number in range(10)]
-    return [("not in training", group == -1), *named]
+    return [(UNSEEN, group == -1), *named]
 
 
 def _recalls(visits: PredictedVisits, marks: Marks) -> dict[str, Ratio]:

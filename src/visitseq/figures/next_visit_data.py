@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from visitseq.encode.histories import Histories, read_histories
 from visitseq.encode.sequences import Integers
 from visitseq.figures.published import HEADING
-from visitseq.figures.published_next_visit import doctor_ai
+from visitseq.figures.published_next_visit import doctor_ai, published_labels
 from visitseq.figures.rows_tested import show_persons
 from visitseq.figures.small_cells import SUPPRESSED, show_share
 from visitseq.figures.study import Setting, Study
@@ -27,14 +27,13 @@ _COLUMNS = ["records", "site", "task", "encoding", "quantity", "value", HEADING]
 
 def next_visit_data_table(study: Study) -> pd.DataFrame:
     """Every quantity of every setting in which next visits are predicted."""
-    published = doctor_ai()["table1"]
     lines = [
         {
             "records": study.records(setting.site),
             **setting._asdict(),
             "quantity": words,
             "value": value,
-            HEADING: _printed(published[name]),
+            HEADING: _printed(study, setting, name),
         }
         for setting in study.next_visit_settings
         for name, words, value in _quantities(study, setting)
@@ -72,7 +71,7 @@ def _label_quantities(study: Study, setting: Setting) -> Iterator[tuple[str, str
         if domain in ("condition", "drug"):
             count = sum(name.startswith(f"{domain}/") for name in names)
             yield f"{domain}_labels", f"distinct labels, {domain}", f"{count:,}"
-    yield "labels", "distinct labels", f"{len(names):,}"
+    yield "labels", "distinct labels, all", f"{len(names):,}"
 
 
 def _largest(histories: Histories, sizes: Integers) -> Integers:
@@ -90,5 +89,10 @@ def _gaps(histories: Histories) -> npt.NDArray[np.float32]:
     return np.delete(histories.days, histories.visit_offsets[:-1])
 
 
-def _printed(number: float) -> str:
+def _printed(study: Study, setting: Setting, quantity: str) -> str:
+    """What Table 1 or the text has; of all labels together where the task has both kinds."""
+    number = doctor_ai()["table1"][quantity]
+    of_both = quantity in ("labels", "share_with_more_than_10_labels")
+    if of_both and published_labels(study.next_visits[setting.task]) != "dx_rx":
+        return ""
     return f"{100 * number:.1f}%" if number < 1 else f"{number:,}"

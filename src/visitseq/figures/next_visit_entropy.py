@@ -13,7 +13,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from visitseq.figures.labels import wrapped
 from visitseq.figures.legends import add_legend, legend_height
 from visitseq.figures.published import HEADING
 from visitseq.figures.published_next_visit import SOURCE, doctor_ai
@@ -30,8 +29,9 @@ from visitseq.figures.style import (
 )
 
 # Inches.
-PANEL, LEFT, PLOT_WIDTH, PLOT, TITLE, BELOW = WIDTH / 2, 0.5, 2.8, 1.9, 0.96, 0.5
-CHARACTERS = 54
+PANEL, LEFT, PLOT_WIDTH, PLOT, TITLE, BELOW = WIDTH / 2, 0.5, 2.8, 1.9, 0.76, 0.5
+PUBLISHED_TITLE = 0.56
+CHARACTERS = 46
 DASHES = {"frequent": "-", "rare": "--"}
 
 
@@ -53,7 +53,7 @@ def draw_entropy(study: Study) -> Figure:
     row, columns = TITLE + PLOT + BELOW, min(2, len(panels))
     names = {f"{name}, {group}" for panel in panels for name in panel.tables for group in DASHES}
     ours, legend = row * -(-len(panels) // 2), legend_height(len(names), PANEL * columns)
-    below = row + legend_height(2, PANEL)
+    below = PUBLISHED_TITLE + PLOT + BELOW + legend_height(1, PANEL)
     figure = new_figure(PANEL * columns, ours + legend + below, synthetic=synthetic)
     highest = max(8.0, *(_highest(panel) for panel in panels))
     for place, panel in enumerate(panels):
@@ -112,9 +112,9 @@ def _place(setting: Setting) -> str:
 
 
 def _code(row: "pd.Series[Any]") -> str:
-    """Name a code, on one line."""
-    described = "" if pd.isna(row["description"]) else f" {row['description']}"
-    text = f"{row['group']}: {row['code']}{described}"
+    """Say which code it is by its description, if it has one, on one line."""
+    name = row["code"] if pd.isna(row["description"]) else row["description"]
+    text = f"{row['group']}: {name}"
     return text if len(text) <= CHARACTERS else text[: CHARACTERS - 1] + "…"
 
 
@@ -126,7 +126,7 @@ def _set_axes(axes: Axes, highest: float, label: str) -> None:
 
 def _draw_published(figure: Figure, top: float) -> None:
     """Draw the paper's two curves as read off its figure."""
-    axes = add_axes(figure, LEFT, top + TITLE, PLOT_WIDTH, PLOT)
+    axes = add_axes(figure, LEFT, top + PUBLISHED_TITLE, PLOT_WIDTH, PLOT)
     for place, (name, points) in enumerate(doctor_ai()["fig2b"]["entropy_bits"].items()):
         repetitions, entropies = zip(*points, strict=True)
         axes.plot(
@@ -138,6 +138,6 @@ def _draw_published(figure: Figure, top: float) -> None:
             markersize=2.5,
             label=name,
         )
-    axes.set_title(wrapped(f"{HEADING.capitalize()}: {SOURCE}, Fig. 2(b), digitised", CHARACTERS))
+    axes.set_title(f"{HEADING.capitalize()}: {SOURCE}, Fig. 2(b)\ndigitised")
     _set_axes(axes, 9.0, "Visits with the code alone, days apart not said")
-    add_legend(figure, LEFT, top + TITLE + PLOT + BELOW - 0.05, "", axes=axes)
+    add_legend(figure, LEFT, top + PUBLISHED_TITLE + PLOT + BELOW - 0.05, "", axes=axes)

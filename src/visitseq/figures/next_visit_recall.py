@@ -11,14 +11,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from visitseq.evaluate.next_visit_strata import UNSEEN
 from visitseq.evaluate.recall import CUTS
-from visitseq.figures.labels import mean_of, wrapped
+from visitseq.figures.labels import mean_of
 from visitseq.figures.legends import add_legend, legend_height
 from visitseq.figures.next_visit_groups import GroupRecalls
 from visitseq.figures.published import HEADING
 from visitseq.figures.published_next_visit import SOURCE, doctor_ai
 from visitseq.figures.study import Study
 from visitseq.figures.style import (
+    MARGIN,
     PALE,
     PUBLISHED_GREYS,
     WIDTH,
@@ -31,6 +33,7 @@ from visitseq.figures.style import (
 
 # Inches.
 LEFT, PLOT_WIDTH, PLOT, TITLE, BELOW = 0.5, 1.75, 1.7, 0.56, 0.72
+NAME = 0.12  # of a setting, from the top of its row
 PANEL = (WIDTH - 0.1) / len(CUTS)
 PUBLISHED_WIDTH = 3.4
 MOST_TICKS = 11
@@ -38,7 +41,7 @@ SPREAD = 0.5  # of the room of a group, over which the models' intervals stand
 
 
 class _Axis(NamedTuple):
-    """What a stratum's axis is called, and why its panel may be empty."""
+    """A stratum, and what its axis is called."""
 
     stratum: str
     label: str
@@ -51,7 +54,7 @@ def draw_by_visit_number(study: Study, recalls: list[GroupRecalls]) -> Figure:
 
 def draw_by_frequency(study: Study, recalls: list[GroupRecalls]) -> Figure:
     """Draw recall by tenth of the labels' frequency in the training visits."""
-    axis = _Axis("code_frequency", "Tenth of label frequency, 1 the rarest")
+    axis = _Axis("code_frequency", "Tenth of frequency (none: unseen)")
     return _draw(study, recalls, axis, published=False)
 
 
@@ -68,7 +71,7 @@ def _draw(study: Study, recalls: list[GroupRecalls], axis: _Axis, *, published: 
     row = TITLE + PLOT + BELOW
     legend = legend_height(len({own.result.model for own in recalls}), WIDTH)
     ours = row * len(rows)
-    below = row + legend_height(len(CUTS), WIDTH) if published else 0.0
+    below = row if published else 0.0
     figure = new_figure(WIDTH, ours + legend + below, synthetic=synthetic)
     for place, of_row in enumerate(rows):
         _draw_row(study, figure, place * row, of_row, axis)
@@ -84,10 +87,9 @@ def _draw_row(
 ) -> None:
     """Draw a panel for each k of a setting."""
     setting = recalls[0].result.setting
-    title = wrapped(f"{setting.site}, {setting.task}, {setting.encoding}", 100)
-    height = figure.get_size_inches()[1]
-    _, bottom = 0, 1 - (top + 0.25 + 0.12) / height
-    figure.text(LEFT / WIDTH, bottom, title, ha="left", va="top")
+    title = f"{setting.site}, {setting.task}, {setting.encoding}"
+    width, height = figure.get_size_inches()
+    figure.text(LEFT / width, 1 - (MARGIN + top + NAME) / height, title, va="top")
     for place, k in enumerate(CUTS):
         left = place * PANEL + LEFT
         axes = add_axes(figure, left, top + TITLE, PLOT_WIDTH, PLOT)
@@ -120,7 +122,8 @@ def _draw_panel(study: Study, axes: Axes, recalls: list[GroupRecalls], axis: _Ax
     axes.set(title=f"Recall at {k}", ylim=(0, 1), xlim=(-0.6, len(groups) - 0.4))
     axes.set_xlabel(axis.label)
     every = -(-len(groups) // MOST_TICKS)
-    axes.set_xticks(range(0, len(groups), every), groups[::every], rotation=90)
+    names = ["none" if group == UNSEEN else group for group in groups]
+    axes.set_xticks(range(0, len(groups), every), names[::every], rotation=90)
     axes.grid(axis="y", color=PALE, linewidth=0.4)
 
 
