@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from arrow_visits import Row, write_visits, write_vocabulary
+from arrow_visits import Row, write_histories, write_visits, write_vocabulary
 
 from visitseq import tables
 from visitseq.evaluate.metrics import estimate_metrics
+from visitseq.evaluate.next_visit_metrics import PredictedVisits, estimate_next_visits
 from visitseq.evaluate.recall import RankedVisits, estimate_recalls
 from visitseq.evaluate.scored_rows import ScoredRows
 
@@ -111,6 +112,7 @@ def study_of(**changes: Any) -> dict[str, Any]:
         "reference": None,
         "frequency": [],
         "forecasts": [],
+        "next_visits": [],
         "folds": [0],
         "parts": PARTS,
         "seed": 0,
@@ -350,6 +352,103 @@ def write_forecast(
     recalls = estimate_recalls(ranked, task["visits_ahead"], *settings)
     content = {name: estimate.to_json(WHERE) for name, estimate in recalls.items()}
     (folder / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def write_next_visits(study: dict[str, Any], results: Path, persons: int = 280) -> None:
+    """What the figures of next visits read: cohorts, visits, models, predictions, repetitions."""
+    steps = [("persons of the site", 5_000), ("has a visit", 4_000)]
+    for number, site in enumerate(study["sites"]):
+        draw = np.random.default_rng(number)
+        rows = next_visit_rows(persons, draw)
+        for name, encoding, model in study["next_visits"]:
+            folder = results / "2_cohort" / site / study["tasks"][name]["cohort"]
+            folder.mkdir(parents=True, exist_ok=True)
+            write_attrition({"person": steps}, folder)
+            nobody = {name: pa.nulls(4_000) for name in tables.COHORT.names}
+            tables.write_parquet(pa.table(nobody).cast(tables.COHORT), folder / "cohort.parquet")
+            encoded = results.joinpath("3_encode", site, name, encoding)
+            write_histories(rows, encoded / "visits.arrow")
+            write_vocabulary(rows, CODES, PARTS, encoded / "labels.parquet")
+            for fold in study["folds"]:
+                place = (site, name, encoding, model, f"fold{fold}")
+                write_next_visit_model(rows, study, place, results, fold)
+                evaluated = results.joinpath("5_evaluate", *place)
+                write_next_visit(rows, draw, evaluated, fold, study)
+                if study["model_sections"][model]["kind"] == "recurrent":
+                    write_repetition(evaluated)
+
+
+def next_visit_rows(persons: int, draw: np.random.Generator) -> list[Row]:
+    """Persons with 2 to 30 visits of 1 to 12 codes, low ids more often, a week apart."""
+    weights = 1 / np.arange(1, CODES + 1)
+    rows = []
+    for subject in range(persons):
+        visits = [
+            sorted(draw.choice(CODES, draw.integers(1, 13), False, weights / weights.sum()))
+            for _ in range(draw.integers(2, 31))
+        ]
+        days = (7.0 * np.arange(len(visits), 0, -1)).tolist()
+        rows.append(Row(visits, None, subject % PARTS, days, subject_id=subject))
+    return rows
+
+
+def write_next_visit_model(
+    rows: Sequence[Row], study: dict[str, Any], place: tuple[str, ...], results: Path, fold: int
+) -> None:
+    """A model.json that knows all labels but the last three."""
+    counts = np.zeros(CODES, dtype=int)
+    for row in rows:
+        if row.part not in (fold, (fold + 1) % PARTS):
+            np.add.at(counts, [code for visit in row.visits for code in visit], 1)
+    model = {"loss": "multinomial", "tradeoff": 1.0, **study["model_sections"][place[3]]}
+    card = {
+        "model": model,
+        "encoding": study["encoding_sections"][place[2]],
+        "known_labels": list(range(CODES - 3)),
+        "label_visits": counts[: CODES - 3].tolist(),
+    }
+    path = results.joinpath("4_train", *place, "model.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(card), encoding="utf-8")
+
+
+def write_next_visit(
+    rows: Sequence[Row], draw: np.random.Generator, folder: Path, fold: int, study: dict[str, Any]
+) -> None:
+    """Lists of 30 labels by chance, and days where the model has a network."""
+    lines = []
+    kind = study["model_sections"][folder.parent.name]["kind"]
+    for row in (row for row in rows if row.part == fold):
+        for visit in range(1, len(row.visits)):
+            top = draw.permutation(CODES)[:30].tolist()
+            days = float(draw.normal(2, 0.5)) if kind == "recurrent" else None
+            labels = [int(code) for code in row.visits[visit]]
+            lines.append((row.subject_id, visit, labels, top, 7.0 * visit, days))
+    columns = dict(zip(tables.NEXT_VISITS.names, map(list, zip(*lines, strict=True)), strict=True))
+    table = pa.table(columns, schema=tables.NEXT_VISITS)
+    tables.write_parquet(table, folder / "predictions.parquet")
+    visits = PredictedVisits.from_predictions(table)
+    metrics = estimate_next_visits(visits, study["draws"], study["seed"], fold)
+    content = {name: estimate.to_json(WHERE) for name, estimate in metrics.items()}
+    (folder / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def write_repetition(folder: Path) -> None:
+    """Of a frequent code less and less, of a rare one ever 6 bits."""
+    repetition = np.arange(1, 201)
+    long = "a finding that is rare, of the kind 7, otherwise unspecified"
+    named = {
+        "frequent": ("condition/1", None, 200, 5 / repetition),
+        "rare": ("condition/7", long, 12, np.full(200, 6.0)),
+    }
+    lines = [
+        pd.DataFrame(
+            {"group": group, "code": code, "description": description, "persons": persons}
+            | {"days": 30, "repetition": repetition, "entropy": entropy}
+        )
+        for group, (code, description, persons, entropy) in named.items()
+    ]
+    _write_csv(pd.concat(lines), folder / "repetition.csv")
 
 
 def write_reach(model: str, folder: Path, fold: int) -> None:

@@ -11,7 +11,7 @@ STAGES = {
     "cohort": ["build_cohort"],
     "encode": ["encode_visits", "train_site_vectors", "train_vectors", "place_vectors"],
     "train": ["train_model", "train_baseline"],
-    "evaluate": ["evaluate_model", "score_oracle", "measure_reach"],
+    "evaluate": ["evaluate_model", "score_oracle", "measure_reach", "measure_repetition"],
     "figures": ["draw_figures"],
 }
 

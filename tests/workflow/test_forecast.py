@@ -45,6 +45,7 @@ def test_what_a_kind_cannot_do_is_left_out_and_named_once(workflow: Workflow) ->
         "evaluate_model": 2,
         "evaluate_forecast": 1,
         "evaluate_next_visit": 2,
+        "measure_repetition": 1,
         "draw_figures": 1,
     }
 
@@ -138,4 +139,11 @@ def test_the_forecast_and_the_pretrained_model_are_shown(forecast: Workflow) -> 
     shown = pq.read_table(figures / "metrics.parquet").to_pandas()
     models = shown.groupby("task")["model"].unique().map(sorted).to_dict()
     assert models["forecast"] == ["seq2seq"]
+    assert models["next_visit"] == ["gru", "most_frequent"]
+    for name in ("recall", "frequency", "labels", "entropy"):
+        svg = (figures / f"fig_next_visit_{name}.svg").read_text("utf-8")
+        assert "synthetic records" in svg
+    for name in ("next_visit", "next_visit_data"):
+        header = (figures / f"table_{name}.csv").read_text("utf-8").splitlines()[0]
+        assert "published, other data" in header
     assert {"logistic", "seq2seq"} <= set(models["heart_failure"])

@@ -5,6 +5,7 @@
 #   evaluate_forecast   the likeliest labels of the visits ahead -> the same files
 #   evaluate_next_visit the likeliest labels and the days at every visit -> the same files, strata
 #   measure_reach       recurrent networks: the gradient at every state by distance from the end -> reach
+#   measure_repetition  of the next visit: the entropy after one code again and again -> repetition
 #   explain_model       what each code adds to the logits of the test part -> importance
 #   measure_giveaways   whose windows hold the disease's own codes or its treatment -> giveaways
 #   time_scoring        seconds to score one patient -> benchmarks/time_scoring
@@ -150,6 +151,31 @@ rule measure_reach:
         "../scripts/measure_reach.py"
 
 
+rule measure_repetition:
+    input:
+        weights=f"results/4_train/{STUDY}/model.safetensors",
+        model=f"results/4_train/{STUDY}/model.json",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+    output:
+        f"results/5_evaluate/{STUDY}/repetition.csv",
+    log:
+        f"results/logs/measure_repetition/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/measure_repetition/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either(NEXT_VISITS),
+        model=either(FORWARD),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        minimum_cell=RUN["minimum_cell"],
+        code=fingerprint("evaluate.repetition"),
+    script:
+        "../scripts/measure_repetition.py"
+
+
 rule explain_model:
     input:
         weights=weights_of,
@@ -230,5 +256,6 @@ rule evaluate:
     input:
         grid(f"results/5_evaluate/{STUDY}/metrics.json"),
         reach(),
+        repetitions(),
         explanations(),
         giveaways(),

@@ -19,6 +19,12 @@ rule draw_figures:
         grid("results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet"),
         explanations(),
         giveaways(),
+        grid(f"results/4_train/{STUDY}/model.json", task=run_tasks("next_visit")),
+        grid(
+            "results/3_encode/{site}/{task}/{encoding}/labels.parquet",
+            task=run_tasks("next_visit"),
+        ),
+        repetitions(),
     output:
         shown("roc", "Prediction"),
         shown("calibration", "Prediction"),
@@ -31,6 +37,7 @@ rule draw_figures:
         shown("importance", "Explanation"),
         [shown(name, "Prediction") for name in FORECAST_FIGURES],
         [shown(name, chapter) for name, chapter in PAPER_FIGURES.items()],
+        [shown(name, "Next visit") for name in NEXT_VISIT_FIGURES],
         listed("metrics", "Prediction"),
         listed("comparisons", "Prediction"),
         listed("delong", "Prediction"),
@@ -43,9 +50,10 @@ rule draw_figures:
         listed("errors", "Explanation"),
         listed("giveaways", "Explanation"),
         [listed(name, chapter) for name, chapter in PAPER_TABLES.items()],
+        [listed(name, "Next visit") for name in NEXT_VISIT_TABLES],
         expand(
             "results/7_figures/fig_{name}.pdf",
-            name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES],
+            name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES, *NEXT_VISIT_FIGURES],
         ),
         metrics="results/7_figures/metrics.parquet",
     log:

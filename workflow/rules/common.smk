@@ -252,6 +252,13 @@ def reach():
     return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward, task=tasks)
 
 
+def repetitions():
+    """What each network predicts of a visit after one code again and again, of the first fold."""
+    forward = [name for name in RUN["models"] if name in FORWARD]
+    pattern = f"results/5_evaluate/{STUDY}/repetition.csv"
+    return grid(pattern, task=run_tasks("next_visit"), model=forward, fold=RUN["folds"][:1])
+
+
 def timed_models():
     """The models whose seconds are taken: of those that differ in their seed alone the first."""
     return list(replicates(config["models"], RUN["models"]))
@@ -312,6 +319,7 @@ def study():
         ],
         "scored": combinations("onset"),
         "forecasts": combinations("forecast"),
+        "next_visits": combinations("next_visit"),
         "replicates": replicates(config["models"], RUN["models"]),
         "reference": RUN["reference"],
         "frequency": [
@@ -341,6 +349,11 @@ TITLES = {
     "schematic_windows": "windows",
     "timing_training": "seconds of training",
     "strata": "number of visits",
+    "schematic_next_visit": "network that predicts the next visit",
+    "next_visit_recall": "recall by visits read",
+    "next_visit_frequency": "recall by frequency of the label",
+    "next_visit_labels": "recall by number of labels",
+    "next_visit_entropy": "entropy as a code is repeated",
 }
 
 
@@ -388,13 +401,20 @@ PAPER_TABLES = {
     "prediction": "Prediction",
     "timing_scoring": "Networks",
 }
+# The figures and tables of Doctor AI, where the study predicts next visits.
+NEXT_VISIT_FIGURES = [
+    "schematic_next_visit",
+    *[f"next_visit_{what}" for what in ("recall", "frequency", "labels", "entropy")],
+]
+NEXT_VISIT_FIGURES = NEXT_VISIT_FIGURES if run_tasks("next_visit") else []
+NEXT_VISIT_TABLES = ["next_visit_data", "next_visit"] if run_tasks("next_visit") else []
 FIGURES = [
     "results/7_figures/metrics.parquet",
     *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),
-    *expand("results/7_figures/table_{name}.csv", name=PAPER_TABLES),
+    *expand("results/7_figures/table_{name}.csv", name=[*PAPER_TABLES, *NEXT_VISIT_TABLES]),
     *expand(
         "results/7_figures/fig_{name}.{format}",
-        name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES],
+        name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES, *NEXT_VISIT_FIGURES],
         format=["svg", "pdf"],
     ),
 ]

@@ -13,6 +13,7 @@ __getattr__ = stage_functions(
     evaluate_next_visit="next_visit",
     score_oracle="oracle",
     measure_reach="reach",
+    measure_repetition="repetition",
     time_scoring="scoring_time",
     explain_model="importance",
     explain_rows="importance",

@@ -32,6 +32,16 @@ from visitseq.evaluate.ranking import ratio
 from visitseq.evaluate.ratios import Ratio, estimate_ratios, ratio_draws, sum_draws
 from visitseq.evaluate.recall import CUTS, NO_LABEL, rank_labels
 
+#: The metrics, in the order in which they are estimated.
+METRICS = (
+    *(
+        f"{name}_at_{k}"
+        for name in ("recall", "recall_ceiling", "patient_recall", "precision", "ndcg")
+        for k in CUTS
+    ),
+    *("r2_log_days", "mae_days"),
+)
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 

@@ -7,6 +7,7 @@ labels            how many labels the visit holds
 """
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +16,49 @@ import pandas as pd
 from visitseq.evaluate.next_visit_metrics import PredictedVisits
 from visitseq.evaluate.ratios import Ratio, estimate_ratios
 from visitseq.evaluate.recall import CUTS, NO_LABEL
-from visitseq.train.next_visit import NextVisitModel
 
 Marks = npt.NDArray[np.bool_]
 
 #: First number of each group but the first, which begins with 1; the last group is open.
 VISIT_NUMBERS = (*range(6, 102, 5),)
 LABEL_NUMBERS = (2, 3, 4, 5, 6, 11, 21)
+#: The group of labels that no training visit holds.
+UNSEEN = "not in training"
+
+
+class KnownLabels(Protocol):
+    """What a fold's model knows of labels, as ``train.next_visit.NextVisitModel`` has it."""
+
+    @property
+    def known_labels(self) -> npt.NDArray[np.int32]:
+        """Ids of the labels, ascending, shape (labels,)."""
+
+    @property
+    def label_visits(self) -> npt.NDArray[np.int64]:
+        """In how many training visits each stands, shape (labels,)."""
+
+
+class StratumGroup(NamedTuple):
+    """The labels of one group of a stratum.
+
+    Attributes
+    ----------
+    persons, visits, labels
+        How many were scored.
+    recalls
+        Hits and labels of each person, by the name of the metric.
+    """
+
+    stratum: str
+    group: str
+    persons: int
+    visits: int
+    labels: int
+    recalls: dict[str, Ratio]
 
 
 def strata_table(
-    visits: PredictedVisits, model: NextVisitModel, draws: int, seed: int, fold: int
+    visits: PredictedVisits, model: KnownLabels, draws: int, seed: int, fold: int
 ) -> pd.DataFrame:
     """Recall at each k in each stratum that holds a label, with its interval by persons.
 
@@ -36,29 +69,32 @@ def strata_table(
         high.
     """
     rows = []
-    for stratum, groups in _strata(visits, model):
-        for group, marks in groups:
-            if marks.any():
-                counted = _counted(visits, marks)
-                estimates = estimate_ratios(
-                    visits.groups.ids,
-                    _recalls(visits, marks),
-                    draws=draws,
-                    seed=seed,
-                    fold=fold,
-                    reason=NO_LABEL,
-                )
-                rows += [
-                    {"stratum": stratum, "group": group, **counted, "metric": name}
-                    | dict(zip(("value", "low", "high"), estimate[:3], strict=True))
-                    for name, estimate in estimates.items()
-                ]
+    for group in stratum_groups(visits, model):
+        estimates = estimate_ratios(
+            visits.groups.ids, group.recalls, draws=draws, seed=seed, fold=fold, reason=NO_LABEL
+        )
+        counted = {name: getattr(group, name) for name in ("persons", "visits", "labels")}
+        rows += [
+            {"stratum": group.stratum, "group": group.group, **counted, "metric": name}
+            | dict(zip(("value", "low", "high"), estimate[:3], strict=True))
+            for name, estimate in estimates.items()
+        ]
     names = ("stratum", "group", "persons", "visits", "labels", "metric", "value", "low", "high")
     return pd.DataFrame(rows, columns=list(names))
 
 
+def stratum_groups(visits: PredictedVisits, model: KnownLabels) -> Iterator[StratumGroup]:
+    """Every group that holds a label, of each stratum in its order."""
+    for stratum, groups in _strata(visits, model):
+        for group, marks in groups:
+            if marks.any():
+                yield StratumGroup(
+                    stratum, group, *_counted(visits, marks), recalls=_recalls(visits, marks)
+                )
+
+
 def _strata(
-    visits: PredictedVisits, model: NextVisitModel
+    visits: PredictedVisits, model: KnownLabels
 ) -> Iterator[tuple[str, list[tuple[str, Marks]]]]:
     """Strata with their groups: which labels are in each."""
     yield "visit_number", _by_number(visits.number[visits.visit], VISIT_NUMBERS)
@@ -76,7 +112,7 @@ def _by_number(numbers: npt.NDArray[np.int64], starts: tuple[int, ...]) -> list[
     return [(name, group == place) for place, name in enumerate([*names, f"{firsts[-1]}-"])]
 
 
-def _by_frequency(visits: PredictedVisits, model: NextVisitModel) -> list[tuple[str, Marks]]:
+def _by_frequency(visits: PredictedVisits, model: KnownLabels) -> list[tuple[str, Marks]]:
     known = model.known_labels
     rank = np.empty(len(known), dtype=np.int64)
     rank[np.argsort(model.label_visits, kind="stable")] = np.arange(len(known))
@@ -86,7 +122,7 @@ def _by_frequency(visits: PredictedVisits, model: NextVisitModel) -> list[tuple[
     ids, place = np.unique(visits.labels, return_inverse=True)
     group = np.array([tenth.get(label, -1) for label in ids.tolist()], dtype=np.int64)[place]
     named = [(str(number + 1), group == number) for number in range(10)]
-    return [("not in training", group == -1), *named]
+    return [(UNSEEN, group == -1), *named]
 
 
 def _recalls(visits: PredictedVisits, marks: Marks) -> dict[str, Ratio]:
@@ -94,10 +130,7 @@ def _recalls(visits: PredictedVisits, marks: Marks) -> dict[str, Ratio]:
     return {f"recall_at_{k}": (visits.of_labels(marks & visits.hits(k)), labels) for k in CUTS}
 
 
-def _counted(visits: PredictedVisits, marks: Marks) -> dict[str, int]:
+def _counted(visits: PredictedVisits, marks: Marks) -> tuple[int, int, int]:
+    """Persons, visits and labels of the marked labels."""
     of_visit = np.unique(visits.visit[marks])
-    return {
-        "persons": len(np.unique(visits.groups.rows[of_visit])),
-        "visits": len(of_visit),
-        "labels": int(marks.sum()),
-    }
+    return len(np.unique(visits.groups.rows[of_visit])), len(of_visit), int(marks.sum())

@@ -10,6 +10,7 @@ from visitseq.figures.calibration import draw_calibration
 from visitseq.figures.cohort import draw_cohort
 from visitseq.figures.cohort_table import cohort_table
 from visitseq.figures.comparisons import comparison_table, delong_table
+from visitseq.figures.doctor_ai import doctor_ai_figures, doctor_ai_tables
 from visitseq.figures.errors_table import errors_table
 from visitseq.figures.forecast import draw_forecast
 from visitseq.figures.forecast_results import read_forecasts
@@ -19,6 +20,7 @@ from visitseq.figures.importance_results import importance_table, read_importanc
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import Result, metrics_table, readable_metrics
 from visitseq.figures.model_results import read_ceilings, read_results
+from visitseq.figures.next_visit_results import read_next_visits
 from visitseq.figures.paper import paper_figures, paper_tables
 from visitseq.figures.reach import draw_reach
 from visitseq.figures.reach_results import read_reach
@@ -40,7 +42,9 @@ logger = logging.getLogger(__name__)
 
 
 def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> None:
-    """Write metrics.parquet, table_*.csv and fig_*.{pdf,svg}; fig_forecast where there is one.
+    """Write metrics.parquet, table_*.csv and fig_*.{pdf,svg}.
+
+    What is of forecasts or of next visits alone is there where the study has such a task.
 
     Where the study has nothing to show (no model, say), a table has no rows and a figure says why.
 
@@ -53,10 +57,10 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         are explained) and ``folds`` in the order of the study; ``reference`` (the model that others
         are compared with, or None), ``frequency`` (those that know the number of visits alone),
         ``replicates`` ({the first of models that differ in their seed alone: all of them}),
-        ``parts``; ``forecasts``, each task of kind forecast with an encoding and a model that go
-        with it; ``training_sizes``, the numbers of patients on which training was timed; ``seed``
-        and ``draws`` of the bootstrap; ``minimum_cell``, the smallest number of persons that may be
-        shown.
+        ``parts``; ``forecasts`` and ``next_visits``, each task of kind forecast or next_visit with
+        an encoding and a model that go with it; ``training_sizes``, the numbers of patients on
+        which training was timed; ``seed`` and ``draws`` of the bootstrap; ``minimum_cell``, the
+        smallest number of persons that may be shown.
     results
         Folder of the results of all stages.
     folder
@@ -65,12 +69,13 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     shown = Study.from_mapping(study, results)
     every_model, persons = read_results(shown), cohort_table(shown)
     ceilings, forecasts, reaches = read_ceilings(shown), read_forecasts(shown), read_reach(shown)
-    every_result: list[Result] = [*every_model, *ceilings, *forecasts]
+    next_visits = read_next_visits(shown)
+    of_visits: list[Result] = [*forecasts, *next_visits]
     models = headline_results(shown, every_model)
     strata, subgroups = read_strata(shown, models), read_subgroups(shown, models)
     importances = read_importances(shown)
     tables = {
-        "metrics": readable_metrics(shown, [*models, *ceilings, *forecasts]),
+        "metrics": readable_metrics(shown, [*models, *ceilings, *of_visits]),
         "cohort": persons,
         "reach": reach_table(shown, reaches),
         "comparisons": comparison_table(shown, models),
@@ -82,9 +87,10 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         "errors": errors_table(shown),
         "giveaways": giveaways_table(shown),
         **paper_tables(shown, models),
+        **doctor_ai_tables(shown, next_visits),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_parquet(metrics_table(every_result), folder / "metrics.parquet")
+    write_parquet(metrics_table([*every_model, *ceilings, *of_visits]), folder / "metrics.parquet")
     for name, table in tables.items():
         table.to_csv(folder / f"table_{name}.csv", index=False, lineterminator="\n")
     with house_style():
@@ -97,8 +103,9 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         save(draw_cohort(shown, persons), folder, "fig_cohort")
         save(draw_reach(shown, reaches), folder, "fig_reach")
         save(draw_importance(shown, importances), folder, "fig_importance")
-        for name, figure in paper_figures(shown, models).items():
+        figures = paper_figures(shown, models) | doctor_ai_figures(shown, next_visits)
+        for name, figure in figures.items():
             save(figure, folder, f"fig_{name}")
         if shown.forecasts:
             save(draw_forecast(shown, forecasts), folder, "fig_forecast")
-    logger.info("Results of %d models drawn", len(every_model) + len(forecasts))
+    logger.info("Results of %d models drawn", len(every_model) + len(of_visits))

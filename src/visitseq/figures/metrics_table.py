@@ -13,17 +13,19 @@ import pyarrow as pa
 
 from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.metrics import METRICS as NAMES
+from visitseq.evaluate.next_visit_metrics import METRICS as NEXT_VISIT_NAMES
 from visitseq.evaluate.recall import CUTS
 from visitseq.figures.forecast_results import ForecastResult
 from visitseq.figures.labels import interval_text
 from visitseq.figures.model_results import ModelResult
+from visitseq.figures.next_visit_results import NextVisitResult
 from visitseq.figures.rows_tested import persons_tested, rows_tested
 from visitseq.figures.study import Study
 from visitseq.tables import METRICS
 
 _DIGITS = 3
 
-Result = ModelResult | ForecastResult
+Result = ModelResult | ForecastResult | NextVisitResult
 
 
 def metrics_table(results: Sequence[Result]) -> pa.Table:
@@ -34,7 +36,8 @@ def metrics_table(results: Sequence[Result]) -> pa.Table:
 def readable_metrics(study: Study, results: Sequence[Result]) -> pd.DataFrame:
     """One row a result: each metric's mean over the folds (and seeds) as ``value [low, high]``.
 
-    Where the study has a forecast, the recalls over all visits ahead are columns too.
+    Where the study has a forecast, the recalls over all visits ahead are columns too; where it
+    predicts next visits, all their metrics.
     """
     lines = [
         {
@@ -48,20 +51,21 @@ def readable_metrics(study: Study, results: Sequence[Result]) -> pd.DataFrame:
         for result in results
     ]
     recalls = [f"recall_at_{k}" for k in CUTS] if study.forecasts else []
+    recalls = list(NEXT_VISIT_NAMES) if study.next_visits else recalls
     columns = ["records", "site", "task", "encoding", "model", "seeds", "folds", "rows", "cases"]
     return pd.DataFrame(lines, columns=[*columns, *NAMES, *recalls])
 
 
 def _averaged(result: Result) -> dict[str, int]:
     """Over how many seeds and folds a row's means are."""
-    if isinstance(result, ForecastResult):
+    if not isinstance(result, ModelResult):
         return {"seeds": 1, "folds": len(result.folds)}
     return {"seeds": result.seeds, "folds": len(result.tested)}
 
 
 def _tested(study: Study, result: Result) -> dict[str, str]:
-    """Rows and cases of the test parts of all folds together; a forecast has no cases."""
-    if isinstance(result, ForecastResult):
+    """Rows and cases of the test parts of all folds together; what asks for visits has no cases."""
+    if not isinstance(result, ModelResult):
         return {"rows": persons_tested(study, result)}
     counts = rows_tested(study, result)
     return {"rows": counts.rows, "cases": counts.cases}

@@ -19,7 +19,7 @@ SOURCE = "Choi et al. 2017"
 #: The paper's encodings, in the order of its bars.
 ONE_HOT, GROUPED, CONCEPT_VECTORS = "one-hot", "grouped", "concept vectors"
 
-_FILE = Path(visitseq.__file__).parent / "data" / "published_numbers.json"
+PUBLISHED_NUMBERS = Path(visitseq.__file__).parent / "data" / "published_numbers.json"
 _CLASSICAL = {"logistic": "LR", "svm": "SVM", "mlp": "MLP", "knn": "KNN"}
 
 Section = Mapping[str, Any]
@@ -28,7 +28,9 @@ Section = Mapping[str, Any]
 @cache
 def heart_failure() -> dict[str, Any]:
     """All numbers of Choi et al., JAMIA 2017;24(2):361-370, by its figures and tables."""
-    numbers: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))["heart_failure"]
+    numbers: dict[str, Any] = json.loads(PUBLISHED_NUMBERS.read_text(encoding="utf-8"))[
+        "heart_failure"
+    ]
     return numbers
 
 

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from visitseq.figures.forecast_results import ForecastResult
 from visitseq.figures.model_results import ModelResult
+from visitseq.figures.next_visit_results import NextVisitResult
 from visitseq.figures.small_cells import HIDDEN, may_show, show_count
-from visitseq.figures.study import Study
+from visitseq.figures.study import Setting, Study
 
 
 class RowsTested(NamedTuple):
@@ -47,11 +48,18 @@ def rows_tested(study: Study, result: ModelResult) -> RowsTested:
     return RowsTested(*texts, rows=f"{cases + controls:,}" if shown else HIDDEN)
 
 
-def persons_tested(study: Study, result: ForecastResult) -> str:
-    """Count the persons of a forecast's test parts; one of a small cohort's rest is hidden too."""
+def persons_tested(study: Study, result: ForecastResult | NextVisitResult) -> str:
+    """Count the persons of the test parts of all folds, as ``show_persons`` writes them."""
     persons = sum(len(fold.visits.groups.ids) for fold in result.folds)
-    cohort = study.forecasts[result.setting.task].cohort
-    folder = study.cohort_folder(result.setting.site, cohort)
+    return show_persons(study, result.setting, persons)
+
+
+def show_persons(study: Study, setting: Setting, persons: int) -> str:
+    """Write a number of persons of a task that asks for visits; one with a small rest is hidden."""
+    forecasts, next_visits = study.forecasts, study.next_visits
+    of_forecast = setting.task in forecasts
+    cohort = forecasts[setting.task].cohort if of_forecast else next_visits[setting.task]["cohort"]
+    folder = study.cohort_folder(setting.site, cohort)
     rows = pq.read_metadata(folder / "cohort.parquet").num_rows
     return _show(persons, rows, study.minimum_cell)
 

@@ -43,7 +43,7 @@ def draw_schematic_network(study: Study) -> Figure:
         return empty_figure("no recurrent network was run", synthetic=False)
     model = study.model_sections[name]
     sequences = [study.encoding_sections[encoding]["sequence"] for encoding in study.encodings]
-    network = _Network(model, (sequences or ["visit"])[0])
+    network = UnrolledNetwork(model, (sequences or ["visit"])[0])
     figure = new_figure(WIDTH, network.height + 0.5 + FRAME[1] + MARGIN_BELOW, synthetic=False)
     axes = add_page(figure)
     axes.text(LABEL, 0, f"A   The network {name}, unrolled", va="top")
@@ -53,8 +53,11 @@ def draw_schematic_network(study: Study) -> Figure:
     return figure
 
 
-class _Network:
+class UnrolledNetwork:
     """A recurrent classifier as rows of boxes, from the score down to the one-hot vectors."""
+
+    #: Inches of what stands above the cells.
+    above = HEADING + HEAD + 0.15
 
     def __init__(self, model: Mapping[str, Any], step: str) -> None:
         self.model, self.step = model, step
@@ -62,7 +65,7 @@ class _Network:
         self.two_ways = bool(model["bidirectional"])
         # A layer's rows, and where there are two the joint above them.
         self.layer = ROW * 2 + 0.3 if self.two_ways else ROW
-        self.inputs: float = HEADING + HEAD + 0.15 + ROW + self.layer * model["layers"]
+        self.inputs: float = self.above + ROW + self.layer * model["layers"]
         self.height = self.inputs + ROW + 0.45
 
     def row(self, layer: int, *, backwards: bool) -> float:
@@ -79,20 +82,21 @@ class _Network:
         return {"linestyle": (0, (3, 2))} if self.model["dropout"] else {}
 
     def draw(self, axes: Axes) -> None:
+        """Draw all rows."""
         self._draw_inputs(axes)
         for layer in range(self.model["layers"]):
             for backwards in (False, True)[: 1 + self.two_ways]:
                 self._draw_cells(axes, layer, backwards=backwards)
             self._draw_ways_up(axes, layer)
-        self._draw_head(axes)
+        self.draw_head(axes)
 
     def _draw_inputs(self, axes: Axes) -> None:
         """Draw one-hot vectors, and their embeddings with the time beside them."""
         model, y = self.model, self.inputs
         embedded = r"$e_t = \tanh(U x_t + b)$" if model["embed"] == "tanh" else "$e_t = U x_t$"
         time = ", $d_t$ = log(days + 1)" if model["duration"] else ""
-        _label(axes, y + ROW, f"{self.step}, one-hot", "a place for each known code")
-        _label(axes, y, f"embedding, {model['embedding']}", embedded + time)
+        name_row(axes, y + ROW, f"{self.step}, one-hot", "a place for each known code")
+        name_row(axes, y, f"embedding, {model['embedding']}", embedded + time)
         aside = 0.2 if model["duration"] else 0.0
         for step, x in STEPS.items():
             draw_box(axes, (x, y + ROW), SMALL, f"$x_{step}$", colour=GREEN)
@@ -103,19 +107,19 @@ class _Network:
                 draw_box(axes, (x + aside, y), SMALL, f"$d_{step}$", colour=VERMILLION)
             note(axes, x + aside + 0.26, y, f"$s_{step}$", parse_math=True, color="black")
         for row in (y, y + ROW):
-            _draw_omission(axes, row, BETWEEN)
+            draw_omission(axes, row, BETWEEN)
 
     def _draw_cells(self, axes: Axes, layer: int, *, backwards: bool) -> None:
         """Draw a layer's cells in one direction, and their states' way from step to step."""
         model, y = self.model, self.row(layer, backwards=backwards)
         number = f" {layer + 1}" if model["layers"] > 1 else ""
         way = " backwards" if backwards else " forwards" if self.two_ways else ""
-        _label(axes, y, f"{self.cell}{number}{way}, {model['hidden']}", "")
+        name_row(axes, y, f"{self.cell}{number}{way}, {model['hidden']}", "")
         places = [self.x(place, backwards=backwards) for place in STEPS.values()]
         for x in places:
             draw_box(axes, (x, y), CELL, self.cell, colour=PINK if backwards else BLUE)
         omitted = self.x(BETWEEN, backwards=backwards)
-        _draw_omission(axes, y, omitted)
+        draw_omission(axes, y, omitted)
         half = CELL[0] / 2
         ends = [
             (places[0] + half, places[1] - half),
@@ -147,7 +151,7 @@ class _Network:
             if layer and self.two_ways:
                 draw_box(axes, (place, joint), JOINT, colour=GREY, filled=False)
 
-    def _draw_head(self, axes: Axes) -> None:
+    def draw_head(self, axes: Axes) -> None:
         """Draw the score from the last state of each direction of the last layer."""
         x, y, last = STEPS["T"], HEADING + HEAD / 2, self.model["layers"] - 1
         draw_box(axes, (x, y), (1.15, HEAD), r"$\sigma(w \cdot h_T + b)$", colour=GREY)
@@ -160,15 +164,16 @@ class _Network:
             draw_arrow(axes, (up, start), (up, y), (x - 0.575, y), **self.dropped)
         note(axes, x + 0.62, y, "probability\nof a case")
         rate = self.model["dropout"]
-        _label(axes, y, "score", f"dropout {rate:g} where dashed" if rate else "")
+        name_row(axes, y, "score", f"dropout {rate:g} where dashed" if rate else "")
 
 
-def _label(axes: Axes, y: float, text: str, remark: str) -> None:
+def name_row(axes: Axes, y: float, text: str, remark: str) -> None:
     """Name a row, with a remark below the name."""
     axes.text(LABEL, y - (0.07 if remark else 0), text, va="center", fontsize=7)
     if remark:
         note(axes, LABEL, y + 0.07, remark, fontsize=6, parse_math=True)
 
 
-def _draw_omission(axes: Axes, y: float, x: float) -> None:
+def draw_omission(axes: Axes, y: float, x: float) -> None:
+    """Say that steps are left out."""
     axes.text(x, y, "…", ha="center", va="center_baseline", fontsize=9)

@@ -46,6 +46,10 @@ class Study:
         Cohort and number of visits ahead of each task that forecasts visits.
     forecast_models
         Each such task, encoding and model that go together.
+    next_visits
+        The section of the configuration of each task that predicts the next visit.
+    next_visit_models
+        Each such task, encoding and model that go together.
     reference
         The model that the others are compared with; None compares nothing.
     frequency
@@ -70,6 +74,8 @@ class Study:
     replicates: dict[str, tuple[str, ...]]
     forecasts: dict[str, Forecast]
     forecast_models: tuple[tuple[str, str, str], ...]
+    next_visits: dict[str, Section]
+    next_visit_models: tuple[tuple[str, str, str], ...]
     encodings: tuple[str, ...]
     models: tuple[str, ...]
     reference: str | None
@@ -102,6 +108,8 @@ class Study:
                 if task["kind"] == "forecast"
             },
             forecast_models=tuple((t, e, m) for t, e, m in study["forecasts"]),
+            next_visits={n: t for n, t in study["tasks"].items() if t["kind"] == "next_visit"},
+            next_visit_models=tuple((t, e, m) for t, e, m in study["next_visits"]),
             encodings=tuple(study["encodings"]),
             models=tuple(study["models"]),
             reference=study["reference"],
@@ -163,9 +171,23 @@ class Study:
     @property
     def site_cohorts(self) -> list[tuple[str, str]]:
         """Every site and cohort, those of cases and controls first, in the study's order."""
-        others = dict.fromkeys(forecast.cohort for forecast in self.forecasts.values())
+        forecasts = (forecast.cohort for forecast in self.forecasts.values())
+        next_visits = (task["cohort"] for task in self.next_visits.values())
+        others = dict.fromkeys([*forecasts, *next_visits])
         everybody = [(site, cohort) for site in self.synthetic for cohort in others]
         return self.matched_cohorts + everybody
+
+    @property
+    def next_visit_settings(self) -> list[Setting]:
+        """Every site, task that predicts the next visit and encoding that are run."""
+        pairs = dict.fromkeys((task, encoding) for task, encoding, _ in self.next_visit_models)
+        return [Setting(site, *pair) for site in self.synthetic for pair in pairs]
+
+    def next_visit_networks(self, setting: Setting) -> list[str]:
+        """The recurrent models that predict the next visit in a setting, in the study's order."""
+        place = (setting.task, setting.encoding)
+        names = [m for t, e, m in self.next_visit_models if (t, e) == place]
+        return [name for name in names if self.model_sections[name]["kind"] == "recurrent"]
 
     def records(self, site: str) -> str:
         """Say whether the site's records are synthetic or real."""
@@ -190,6 +212,18 @@ class Study:
     def vocabulary(self, setting: Setting) -> Path:
         """File vocabulary.parquet of a setting."""
         return self.results.joinpath("3_encode", *setting, "vocabulary.parquet")
+
+    def labels(self, setting: Setting) -> Path:
+        """File labels.parquet of a setting that asks for visits."""
+        return self.results.joinpath("3_encode", *setting, "labels.parquet")
+
+    def trained(self, setting: Setting, model: str, fold: int) -> Path:
+        """File model.json of a model in one fold."""
+        return self.results.joinpath("4_train", *setting, model, f"fold{fold}", "model.json")
+
+    def repetition(self, setting: Setting, model: str) -> Path:
+        """File repetition.csv of a network that predicts the next visit, of the first fold."""
+        return self.evaluation_folder(setting, model, self.folds[0]) / "repetition.csv"
 
     def giveaways(self, site: str, task: str) -> Path:
         """File giveaways.csv of a site and task with an outcome."""
