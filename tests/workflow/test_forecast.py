@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -75,6 +76,39 @@ def test_each_kind_of_task_refuses_what_it_cannot_be_given_to(tmp_path: Path) ->
 
 def test_a_second_run_does_nothing(forecast: Workflow) -> None:
     assert forecast.planned("--configfile", CONFIG) == {}
+
+
+def test_the_released_scoring_is_repeated_beside_ours_and_trains_nothing_anew(
+    forecast: Workflow, tmp_path: Path
+) -> None:
+    overlay = tmp_path / "plain.yaml"
+    overlay.write_text("tasks: {next_visit: {choi_compat: false}}", "utf-8")
+    planned = forecast.planned("--configfile", CONFIG, overlay)
+    assert planned == {"evaluate_next_visit": 2, "draw_figures": 1}
+    results = forecast.directory / "results"
+    card = results / "4_train/lakeview/next_visit/one_hot/gru/fold0/model.json"
+    assert "choi_compat" not in json.loads(card.read_text("utf-8"))["task"]
+    table = pd.read_csv(results / "7_figures/table_choi_compat.csv")
+    assert table.groupby("model")["defect"].nunique().to_dict() == {"gru": 6, "most_frequent": 6}
+    assert set(table["records"]) == {"synthetic"}
+
+
+def test_what_is_exported_is_a_site_of_its_own(forecast: Workflow, tmp_path: Path) -> None:
+    place = forecast.directory / "results/8_export/doctorai/lakeview/next_visit/one_hot/fold0"
+    done = forecast.snakemake("export_doctorai", "--cores", "1", "--configfile", CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    overlay = tmp_path / "old.yaml"
+    site = f"{{source: doctorai, path: {place}/visits, times: {place}/times}}"
+    overlay.write_text(f"sites: {{old: {site}}}", "utf-8")
+    summary = "results/1_ingest/old/summary.json"
+    done = forecast.snakemake(summary, "--cores", "1", "--configfile", CONFIG, overlay)
+    assert done.returncode == 0, done.stdout + done.stderr
+    counted = json.loads((forecast.directory / summary).read_text("utf-8"))
+    arrow = forecast.directory / "results/3_encode/lakeview/next_visit/one_hot/visits.arrow"
+    with pa.memory_map(str(arrow)) as source:
+        visits = pa.ipc.open_file(source).read_all()["visits"]
+    assert counted["persons"] == len(visits)
+    assert counted["visits"] == sum(map(len, visits.to_pylist()))
 
 
 def test_every_table_keeps_its_contract(forecast: Workflow) -> None:

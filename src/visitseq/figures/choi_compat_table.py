@@ -1,8 +1,7 @@
 """What the scoring of Doctor AI's released code does to each model.
 
-A row a fold, defect and metric, from choi_compat in metrics.json. ``as released`` is the metric
-with the defect, ``difference`` that less the metric without; both with their intervals, or why
-there is none.
+A row a fold and defect, from choi_compat in metrics.json: each metric with the defect, and that
+less the metric without; both with their intervals, or why there is none.
 """
 
 import json
@@ -12,11 +11,13 @@ from typing import Any
 import pandas as pd
 
 from visitseq.evaluate.estimate import Estimate
+from visitseq.evaluate.recall import CUTS
 from visitseq.figures.labels import interval_text
 from visitseq.figures.small_cells import show_share
 from visitseq.figures.study import Setting, Study
 
-_DIGITS = 4
+_DIGITS = 3
+_METRICS = (*(f"recall_at_{k}" for k in CUTS), "r2_log_days")
 
 
 def choi_compat_table(study: Study) -> pd.DataFrame:
@@ -30,21 +31,26 @@ def choi_compat_table(study: Study) -> pd.DataFrame:
         for line in _lines(study, setting, model, fold)
     ]
     place = ["records", "site", "task", "encoding", "model", "fold", "defect", "persons"]
-    return pd.DataFrame(lines, columns=[*place, "metric", "as released", "difference"])
+    numbers = [column for metric in _METRICS for column in _columns(metric)]
+    return pd.DataFrame(lines, columns=[*place, *numbers])
+
+
+def _columns(metric: str) -> tuple[str, str]:
+    return metric, f"{metric} difference"
 
 
 def _lines(study: Study, setting: Setting, model: str, fold: int) -> Iterator[dict[str, Any]]:
     path = study.evaluation_folder(setting, model, fold) / "metrics.json"
     metrics = json.loads(path.read_text(encoding="utf-8"))
     for defect, found in metrics["choi_compat"].items():
-        persons = show_share(found.pop("persons"), metrics["n"], study.minimum_cell)
-        for metric, estimate in found.items():
-            both = (Estimate.from_json(content) for content in (estimate, estimate["difference"]))
-            released, difference = (interval_text(each, _DIGITS) for each in both)
-            yield {
-                "defect": defect,
-                "persons": persons,
-                "metric": metric,
-                "as released": released,
-                "difference": difference,
-            }
+        line = {
+            "defect": defect,
+            "persons": show_share(found["persons"], metrics["n"], study.minimum_cell),
+        }
+        for metric in _METRICS:
+            both = (
+                Estimate.from_json(each) for each in (found[metric], found[metric]["difference"])
+            )
+            texts = (interval_text(estimate, _DIGITS) for estimate in both)
+            line |= dict(zip(_columns(metric), texts, strict=True))
+        yield line
