@@ -1,6 +1,7 @@
 """A study with a forecast and next visits: what is planned, left out, refused and written."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pandas as pd
@@ -93,22 +94,25 @@ def test_the_released_scoring_is_repeated_beside_ours_and_trains_nothing_anew(
     assert set(table["records"]) == {"synthetic"}
 
 
-def test_what_is_exported_is_a_site_of_its_own(forecast: Workflow, tmp_path: Path) -> None:
-    place = forecast.directory / "results/8_export/doctorai/lakeview/next_visit/one_hot/fold0"
-    done = forecast.snakemake("export_doctorai", "--cores", "1", "--configfile", CONFIG)
-    assert done.returncode == 0, done.stdout + done.stderr
-    overlay = tmp_path / "old.yaml"
-    site = f"{{source: doctorai, path: {place}/visits, times: {place}/times}}"
-    overlay.write_text(f"sites: {{old: {site}}}", "utf-8")
+def test_the_released_format_is_written_and_is_a_site(forecast: Workflow, tmp_path: Path) -> None:
+    for name, content in {"visits": [[[3, 1], [1]], [[2]]], "times": [[0, 9], [0]]}.items():
+        (tmp_path / name).write_bytes(pickle.dumps(content, 2))
+    site = f"{{source: doctorai, path: {tmp_path}/visits, times: {tmp_path}/times}}"
+    (tmp_path / "old.yaml").write_text(f"sites: {{old: {site}}}", "utf-8")
     summary = "results/1_ingest/old/summary.json"
-    done = forecast.snakemake(summary, "--cores", "1", "--configfile", CONFIG, overlay)
+    configs = ["--configfile", CONFIG, tmp_path / "old.yaml"]
+    done = forecast.snakemake("export_doctorai", summary, "--cores", "1", *configs)
     assert done.returncode == 0, done.stdout + done.stderr
     counted = json.loads((forecast.directory / summary).read_text("utf-8"))
-    arrow = forecast.directory / "results/3_encode/lakeview/next_visit/one_hot/visits.arrow"
-    with pa.memory_map(str(arrow)) as source:
-        visits = pa.ipc.open_file(source).read_all()["visits"]
-    assert counted["persons"] == len(visits)
-    assert counted["visits"] == sum(map(len, visits.to_pylist()))
+    assert (counted["persons"], counted["visits"], counted["events"]) == (2, 3, 7)
+    setting = "lakeview/next_visit/one_hot"
+    with pa.memory_map(
+        str(forecast.directory / f"results/3_encode/{setting}/visits.arrow")
+    ) as file:
+        rows = pa.ipc.open_file(file).read_all().select(["part", "visits"]).to_pylist()
+    written = forecast.directory / f"results/8_export/doctorai/{setting}/fold0/visits.test"
+    tested = [row["visits"] for row in rows if row["part"] == 0]
+    assert pickle.loads(written.read_bytes()) == tested
 
 
 def test_every_table_keeps_its_contract(forecast: Workflow) -> None:
