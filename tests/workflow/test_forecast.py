@@ -100,8 +100,8 @@ def test_the_released_format_is_written_and_is_a_site(forecast: Workflow, tmp_pa
     site = f"{{source: doctorai, path: {tmp_path}/visits, times: {tmp_path}/times}}"
     (tmp_path / "old.yaml").write_text(f"sites: {{old: {site}}}", "utf-8")
     summary = "results/1_ingest/old/summary.json"
-    configs = ["--configfile", CONFIG, tmp_path / "old.yaml"]
-    done = forecast.snakemake("export_doctorai", summary, "--cores", "1", *configs)
+    configs = (CONFIG, tmp_path / "old.yaml")
+    done = forecast.snakemake("export_doctorai", summary, "--cores", "1", "--configfile", *configs)
     assert done.returncode == 0, done.stdout + done.stderr
     counted = json.loads((forecast.directory / summary).read_text("utf-8"))
     assert (counted["persons"], counted["visits"], counted["events"]) == (2, 3, 7)
