@@ -4,8 +4,8 @@
 
 Choi et al. (JAMIA 2017) learned theirs from all of 265,336 persons with 14 million visits and about
 three codes a visit; a tenth of that is made up here, with Zipf's law over 18,181 codes, and read in
-paper_mode: everybody. ``train_vectors`` reads events.parquet, merges the visits, writes the corpus
-to a scratch file and learns with one thread, which is what makes it the same each time. Beside it
+paper_mode: everybody. ``train_site_vectors`` reads events.parquet, merges the visits, writes the
+corpus to a scratch file and learns with one thread, which makes it the same each time. Beside it
 stands gensim as one would call it oneself, the codes of everybody already in memory as lists of
 strings, with one worker and with two: learning alone, in as many epochs. Each runs in a process of
 its own, so that its peak memory is its own. Writes skipgram.md beside this file.
@@ -31,14 +31,13 @@ from records import INDEX_DAY, PARTS, write_records
 
 from visitseq.encode.corpus import site_sequences, write_corpus
 from visitseq.encode.sequences import read_sequences
-from visitseq.encode.skipgram import EPOCHS, NEGATIVE, train_vectors
+from visitseq.encode.skipgram import EPOCHS, NEGATIVE, train_site_vectors
 from visitseq.tables import ANCESTORS, CODES, EVENTS, write_parquet
 
 PAPER_VISITS, VOCABULARY = 14_000_000, 18_181
 DIMENSION, WINDOW = 100, 5
 ENCODING = {
     "vocabulary": "codes",
-    "corpus": "site",
     "dimension": DIMENSION,
     "window": WINDOW,
     "paper_mode": True,
@@ -48,7 +47,7 @@ ENCODING = {
 
 
 def write_site(folder: Path, persons: int) -> tuple[int, int]:
-    """Write events.parquet and vocabulary.parquet; return how many visits and codes they hold."""
+    """Write the files of a site; return how many visits and codes they hold."""
     visits = PAPER_VISITS / 265_336
     sequences = read_sequences(
         write_records(folder, patients=persons, visits=visits, codes=3, vocabulary=VOCABULARY)
@@ -69,12 +68,11 @@ def write_site(folder: Path, persons: int) -> tuple[int, int]:
 
 
 def through_the_workflow(folder: Path) -> None:
-    """As the rule train_vectors does it."""
-    train_vectors(
-        records=folder / "events.parquet",
+    """As the rule train_site_vectors does it."""
+    train_site_vectors(
+        events=folder / "events.parquet",
         codes=folder / "codes.parquet",
         ancestors=folder / "ancestors.parquet",
-        vocabulary=folder / "vocabulary.parquet",
         encoding=ENCODING,
         fold=0,
         parts=PARTS,
@@ -85,16 +83,16 @@ def through_the_workflow(folder: Path) -> None:
 
 def corpus_alone(folder: Path) -> None:
     """Only the first half of it: from events to the scratch file, which is left in ``folder``."""
-    names = pq.read_table(folder / "vocabulary.parquet")["code"].combine_chunks()
     everybody = list(range(PARTS))
     files = {name: folder / f"{name}.parquet" for name in ("events", "codes", "ancestors")}
-    blocks = site_sequences(files, ENCODING, names, everybody, seed=0, parts=PARTS)
-    write_corpus(blocks, names, folder / "corpus.arrow")
+    blocks = site_sequences(files, ENCODING, everybody, seed=0, parts=PARTS)
+    corpus = write_corpus(blocks, folder / "corpus.arrow")
+    (folder / "names.txt").write_text("\n".join(corpus.names), encoding="utf-8")
 
 
 def by_hand(folder: Path, workers: int) -> None:
     """Give gensim everybody's codes as lists of strings."""
-    names = pq.read_table(folder / "vocabulary.parquet")["code"].to_pylist()
+    names = (folder / "names.txt").read_text(encoding="utf-8").split("\n")
     with pa.memory_map(str(folder / "corpus.arrow")) as source:
         sequences = pa.ipc.open_file(source).read_all()["places"].to_pylist()
     Word2Vec(
@@ -139,7 +137,7 @@ def main() -> None:
         folder = Path(name)
         visits, codes = write_site(folder, options.persons)
         measured = {
-            "train_vectors, from events to vectors.safetensors": measure(
+            "train_site_vectors, from events to vectors.parquet": measure(
                 through_the_workflow, folder
             ),
             "of it the corpus, from events to the scratch file": measure(corpus_alone, folder),

@@ -1,4 +1,4 @@
-"""How this project opens DuckDB: bounded memory, a stated number of threads, UTC."""
+"""How this project opens DuckDB: bounded memory, a stated number of threads, UTC, no bar drawn."""
 
 from pathlib import Path
 
@@ -22,4 +22,6 @@ def connect(
         }
     )
     connection.execute("SET TimeZone = 'UTC'")
+    # Where Python is interactive a long query would draw a bar between the lines of the log.
+    connection.execute("SET enable_progress_bar = false")
     return connection

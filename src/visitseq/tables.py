@@ -193,6 +193,11 @@ def vocabulary_schema(parts: int) -> pa.Schema:
     )
 
 
+def vectors_schema(dimension: int) -> pa.Schema:
+    """Schema of vectors.parquet: the vectors of a site's codes, sorted by code."""
+    return pa.schema([("code", pa.string()), ("vector", pa.list_(pa.float32(), dimension))])
+
+
 def write_parquet(table: pa.Table, path: Path) -> None:
     """Write ``table`` to ``path`` (zstd); the same rows always give the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)

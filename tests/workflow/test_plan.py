@@ -78,8 +78,17 @@ def test_every_experiment_plans(tmp_path: Path, path: Path) -> None:
     default = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))
     config = merge_config(default, overlay)
     run, models = config["run"], config["models"]
-    networks = [name for name in run["models"] if models[name]["kind"] == "recurrent"]
-    assert planned["train_model"] == len(run["folds"]) * len(run["sites"]) * len(networks)
+    networks = {
+        name
+        for name in run["models"]
+        if models[name]["kind"] in ("recurrent", "retain", "transformer")
+    }
+    trained = 0
+    for task in run["tasks"]:
+        narrowed = run.get("narrow", {}).get(task, {})
+        encodings = narrowed.get("encodings", run["encodings"])
+        trained += len(encodings) * len(networks & set(narrowed.get("models", run["models"])))
+    assert planned["train_model"] == len(run["folds"]) * len(run["sites"]) * trained
 
 
 def test_a_list_replaces_and_a_mapping_merges(workflow: Workflow) -> None:
@@ -90,11 +99,29 @@ def test_a_list_replaces_and_a_mapping_merges(workflow: Workflow) -> None:
     assert "train_model" not in planned
 
 
-def test_vectors_are_learned_once_a_fold(workflow: Workflow) -> None:
-    run = "run={sites: [lakeview], encodings: [one_hot, skipgram], models: [gru]}"
-    planned = workflow.planned("--configfile", TINY, "--config", run)
-    assert (planned["train_vectors"], planned["train_model"]) == (2, 4)
-    assert workflow.planned("encode", "--configfile", TINY, "--config", run)["train_vectors"] == 2
+@pytest.mark.parametrize(
+    ("corpus", "expected"),
+    [
+        ("site", {"train_site_vectors": 2, "place_vectors": 4, "train_model": 4}),
+        ("cohort", {"train_vectors": 4, "train_model": 4}),
+    ],
+)
+def test_vectors_of_a_site_are_learned_once_a_fold(
+    tmp_path: Path, corpus: str, expected: dict[str, int]
+) -> None:
+    """Whatever the number of tasks, here two; those of a cohort once a fold and task."""
+    tasks = {"short": {"kind": "onset", "cohort": "heart_failure", "observation_months": 6}}
+    run = {"sites": ["lakeview"], "tasks": ["heart_failure", "short"]}
+    study = {
+        "run": {**run, "encodings": ["skipgram"], "models": ["gru"]},
+        "tasks": tasks,
+        "encodings": {"skipgram": {"corpus": corpus}},
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study), "utf-8")
+    workflow = Workflow(ROOT, tmp_path)
+    planned = workflow.planned("--configfile", TINY, tmp_path / "study.yaml")
+    rules = ["train_site_vectors", "place_vectors", "train_vectors", "train_model"]
+    assert {rule: planned[rule] for rule in rules if rule in planned} == expected
 
 
 def test_an_empty_list_is_a_study_without_it(workflow: Workflow) -> None:

@@ -1,8 +1,10 @@
 # A cohort and its site's events in; visits as sparse one-hot sequences out.
 #
-#   encode_visits    the visits of each window -> visits.arrow, vocabulary.parquet
-#   encode_targets   whole records, with the labels of each visit -> labels.parquet besides
-#   train_vectors    skip-gram vectors of the codes, for a fold -> vectors.safetensors
+#   encode_visits        the visits of each window -> visits.arrow, vocabulary.parquet
+#   encode_targets       whole records, with the labels of each visit -> labels.parquet besides
+#   train_site_vectors   skip-gram vectors of a site's codes, for a fold -> vectors.parquet
+#   place_vectors        those of the codes of a task's vocabulary -> vectors.safetensors
+#   train_vectors        the same file, learned from the task's windows alone
 
 
 rule encode_visits:
@@ -62,11 +64,55 @@ rule encode_targets:
         "../scripts/encode_targets.py"
 
 
-rule train_vectors:
+rule train_site_vectors:
     input:
-        records=corpus_of,
+        events="results/1_ingest/{site}/events.parquet",
         codes="results/1_ingest/{site}/codes.parquet",
         ancestors="results/1_ingest/{site}/ancestors.parquet",
+    output:
+        vectors=SITE_VECTORS,
+    log:
+        "results/logs/train_site_vectors/{site}/{encoding}/fold{fold}.log",
+    benchmark:
+        "results/benchmarks/train_site_vectors/{site}/{encoding}/fold{fold}.tsv"
+    wildcard_constraints:
+        encoding=either(with_corpus("site")),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        encoding=lookup("encodings/{encoding}", within=config),
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        code=fingerprint("encode.skipgram"),
+    script:
+        "../scripts/train_site_vectors.py"
+
+
+rule place_vectors:
+    input:
+        vectors=SITE_VECTORS,
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+    output:
+        vectors=VECTORS,
+    log:
+        "results/logs/place_vectors/{site}/{task}/{encoding}/fold{fold}.log",
+    benchmark:
+        "results/benchmarks/place_vectors/{site}/{task}/{encoding}/fold{fold}.tsv"
+    wildcard_constraints:
+        encoding=either(with_corpus("site")),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=fingerprint("encode.vectors"),
+    script:
+        "../scripts/place_vectors.py"
+
+
+rule train_vectors:
+    input:
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
     output:
         vectors=VECTORS,
@@ -75,7 +121,7 @@ rule train_vectors:
     benchmark:
         "results/benchmarks/train_vectors/{site}/{task}/{encoding}/fold{fold}.tsv"
     wildcard_constraints:
-        encoding=either(WITH_VECTORS),
+        encoding=either(with_corpus("cohort")),
     conda:
         "../../environment.yml"
     threads: 1

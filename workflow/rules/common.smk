@@ -208,13 +208,13 @@ def before_scoring(wildcards):
 
 
 VECTORS = "results/3_encode/{site}/{task}/{encoding}/fold{fold}/vectors.safetensors"
+# Of no task: the name of one begins with a letter.
+SITE_VECTORS = "results/3_encode/{site}/_corpus/{encoding}/fold{fold}/vectors.parquet"
 
 
-def corpus_of(wildcards):
-    """The records from which an encoding's vectors are learned."""
-    if config["encodings"][wildcards.encoding]["corpus"] == "site":
-        return f"results/1_ingest/{wildcards.site}/events.parquet"
-    return "results/3_encode/{site}/{task}/{encoding}/visits.arrow".format(**wildcards)
+def with_corpus(corpus):
+    """The encodings whose vectors are learned from ``corpus``."""
+    return [name for name in WITH_VECTORS if config["encodings"][name]["corpus"] == corpus]
 
 
 def vectors_of(wildcards, **fold):

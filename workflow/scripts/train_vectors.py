@@ -12,9 +12,7 @@ with job(snakemake.log[0]):
     from visitseq.encode import train_vectors
 
     train_vectors(
-        records=Path(snakemake.input.records),
-        codes=Path(snakemake.input.codes),
-        ancestors=Path(snakemake.input.ancestors),
+        visits=Path(snakemake.input.visits),
         vocabulary=Path(snakemake.input.vocabulary),
         encoding=snakemake.params.encoding,
         fold=int(snakemake.wildcards.fold),

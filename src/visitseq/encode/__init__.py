@@ -3,5 +3,10 @@
 from visitseq.lazy import stage_functions
 
 __getattr__ = stage_functions(
-    __name__, encode_visits="encode", encode_targets="targets", train_vectors="skipgram"
+    __name__,
+    encode_visits="encode",
+    encode_targets="targets",
+    train_site_vectors="skipgram",
+    train_vectors="skipgram",
+    place_vectors="vectors",
 )

@@ -2,7 +2,6 @@
 
 A sequence holds the codes of one person's visits from the first to the last, those of a visit in
 random order. The order is a hash, so that it is the same in every run and depends on nobody else.
-Codes that the fold does not know are passed over: what stands on either side of one are neighbours.
 
 The sequences are written to a scratch file, a block of persons at a time, and read back from there
 as often as they are learned from. So memory does not grow with the site.
@@ -17,14 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from visitseq.cohort.parts import assign_parts
 from visitseq.cohort.visits import read_subjects, visit_blocks
 from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import hash_codes
-from visitseq.encode.sequences import Integers, code_positions, gather_lists, read_visit_lists
+from visitseq.encode.sequences import Integers, gather_lists, read_visit_lists
+from visitseq.encode.vocabulary import number_codes
 
 #: The longest sequence that is given out whole: gensim passes over what is beyond.
 LONGEST = 10_000
@@ -54,9 +53,9 @@ class Corpus:
     file
         Arrow IPC file with a column ``places``, list<int32>: of each code its place in ``names``.
     names
-        Names of the codes.
+        Names of the codes, in no order that says anything.
     counts
-        How often each of ``names`` stands in the corpus, shape (names,).
+        In how many visits of the corpus each of ``names`` stands, shape (names,).
     sequences
         How many sequences there are, long ones whole.
     """
@@ -82,33 +81,38 @@ class _Occurrences(NamedTuple):
     """Where the codes of a block stand, each array of shape (codes,).
 
     ``row`` and ``visit`` say which sequence and which visit of it; ``subject`` and ``moment`` (a
-    day, or the visit's number) decide, with the code's name, the order within the visit; ``place``
-    is the code's among the names, -1 where it is not among them.
+    day, or the visit's number) decide, with the code's name, the order within the visit; ``code``
+    is the code's place among the names of the block.
     """
 
     row: Integers
     visit: Integers
     subject: Integers
     moment: Integers
-    place: Integers
+    code: Integers
 
 
-def write_corpus(blocks: Iterable[pa.ListArray], names: pa.Array, file: Path) -> Corpus:
-    """Write blocks of sequences, whose values are places in ``names``, to ``file``."""
+def write_corpus(blocks: Iterable[pa.ListArray], file: Path) -> Corpus:
+    """Write blocks of sequences, lists of dictionary-encoded names of codes, to ``file``."""
     schema = pa.schema([("places", pa.list_(pa.int32()))])
-    counts, sequences = np.zeros(len(names), dtype=np.int64), 0
+    place: dict[str, int] = {}
+    counts, sequences = np.zeros(0, dtype=np.int64), 0
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         for block in blocks:
-            writer.write_batch(pa.RecordBatch.from_arrays([block], schema=schema))
-            counts += np.bincount(block.values.to_numpy(), minlength=len(names))
+            of_block = block.values.dictionary.to_pylist()
+            number = np.array([place.setdefault(name, len(place)) for name in of_block], np.int32)
+            places = number[block.values.indices.to_numpy()]
+            lists = pa.ListArray.from_arrays(block.offsets, pa.array(places))
+            writer.write_batch(pa.RecordBatch.from_arrays([lists], schema=schema))
+            counts = np.pad(counts, (0, len(place) - len(counts)))
+            counts += np.bincount(places, minlength=len(place))
             sequences += len(block)
-    return Corpus(file, names.to_pylist(), counts, sequences)
+    return Corpus(file, list(place), counts, sequences)
 
 
 def site_sequences(
     files: Mapping[str, Path],
     encoding: Mapping[str, Any],
-    names: pa.Array,
     read: Sequence[int],
     *,
     seed: int,
@@ -122,8 +126,6 @@ def site_sequences(
         events, codes and ancestors: events.parquet, codes.parquet and ancestors.parquet.
     encoding
         Filled section: vocabulary, level, domains.
-    names
-        The codes to keep.
     read
         Parts whose persons are read.
     seed, parts
@@ -137,12 +139,12 @@ def site_sequences(
         found = block.connection.sql(query).to_arrow_table()
         record = columns_of(found, code_table, encoding, ancestors).record
         subject, visit, day = (record[name].to_numpy() for name in ("row", "visit", "day"))
-        places = pc.index_in(record["code"], value_set=names).fill_null(-1).to_numpy()
-        yield _sequences(_Occurrences(subject, visit, subject, day, places), names, seed)
+        names, codes = number_codes(record["code"])
+        yield _sequences(_Occurrences(subject, visit, subject, day, codes), names, seed)
 
 
 def window_sequences(
-    visits: Path, known: npt.NDArray[np.int32], names: pa.Array, read: Sequence[int], *, seed: int
+    visits: Path, names: pa.Array, read: Sequence[int], *, seed: int
 ) -> Iterator[pa.ListArray]:
     """Sequences of the windows in a visits.arrow, block of cohort rows by block.
 
@@ -150,8 +152,8 @@ def window_sequences(
     ----------
     visits
         visits.arrow.
-    known, names
-        The codes to keep: vocabulary ids, ascending, and their names.
+    names
+        Names of the codes by their vocabulary ids.
     read
         Parts whose rows are read.
     seed
@@ -166,17 +168,16 @@ def window_sequences(
         step = np.repeat(np.arange(len(steps)), np.diff(offsets))
         row = np.searchsorted(step_offsets, step, side="right") - 1
         subject, number = lists.subject_id[chosen[row]], step - step_offsets[row]
-        places = code_positions(lists.codes[entries], known)
-        yield _sequences(_Occurrences(row, step, subject, number, places), names, seed)
+        found = _Occurrences(row, step, subject, number, lists.codes[entries])
+        yield _sequences(found, names, seed)
 
 
 def _sequences(found: _Occurrences, names: pa.Array, seed: int) -> pa.ListArray:
-    """One sequence a row that keeps a code, of the codes whose place is not -1."""
-    kept = _Occurrences(*(column[found.place >= 0] for column in found))
-    keys = hash_codes(kept.subject, kept.moment, names.take(pa.array(kept.place)), seed)
-    order = np.lexsort((keys, kept.visit, kept.row))
-    row, places = kept.row[order], kept.place[order].astype(np.int32)
+    """One sequence of names a row that holds a code."""
+    keys = hash_codes(found.subject, found.moment, names.take(pa.array(found.code)), seed)
+    order = np.lexsort((keys, found.visit, found.row))
+    row, codes = found.row[order], pa.array(found.code[order], pa.int32())
     begins = np.ones(len(row), dtype=bool)
     begins[1:] = row[1:] != row[:-1]
     offsets = np.append(np.flatnonzero(begins), len(row)).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(places))
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.DictionaryArray.from_arrays(codes, names))

@@ -45,23 +45,26 @@ class _Layout:
     Attributes
     ----------
     models
-        What stands along each panel: the models, with how they are named.
+        What stands along the panels, with how they are named; along each the models that it has.
+    most
+        Models of the panel that has most.
     columns
         Panels in a row.
     """
 
     models: dict[str, str]
+    most: int
     columns: int
 
     @property
     def width(self) -> float:
         """Inches of a plot."""
-        return (WIDTH / 2 if len(self.models) <= IN_HALF_A_ROW else WIDTH) - LEFT - 0.15
+        return (WIDTH / 2 if self.most <= IN_HALF_A_ROW else WIDTH) - LEFT - 0.15
 
     @property
     def rotation(self) -> int:
         """Names stand upright where the longest does not fit its place."""
-        return 90 if self._longest > self.width / len(self.models) - 0.06 else 0
+        return 90 if self._longest > self.width / self.most - 0.06 else 0
 
     @property
     def row(self) -> float:
@@ -81,8 +84,9 @@ def draw_encodings(study: Study, results: list[ModelResult]) -> Figure:
     panels = _panels(results)
     names = {result.model: result.name for result in results}
     models = {name: names[name] for name in study.models if name in names}
-    few = len(models) <= IN_HALF_A_ROW
-    layout = _Layout(models, min(len(panels), 2) if few else 1)
+    most = max(len(dict.fromkeys(result.model for result in panel)) for panel in panels)
+    few = most <= IN_HALF_A_ROW
+    layout = _Layout(models, most, min(len(panels), 2) if few else 1)
     printed = [name for name in ("fig4", "fig5") if _has_windows(study, heart_failure()[name])]
     width = WIDTH / 2 if few and layout.columns == 1 and len(printed) < 2 else WIDTH
     ours = layout.row * -(-len(panels) // layout.columns)
@@ -133,13 +137,15 @@ def _title(study: Study, results: list[ModelResult]) -> str:
 def _draw_panel(
     study: Study, axes: Axes, results: list[ModelResult], layout: _Layout, lowest: float
 ) -> None:
+    own = {result.model for result in results}
+    names = {model: name for model, name in layout.models.items() if model in own}
     for result in results:
         encodings = study.encodings
         look = look_of(encodings, result.setting.encoding)
         step = SPREAD / len(encodings)
         aside = step * (encodings.index(result.setting.encoding) - (len(encodings) - 1) / 2)
         place, (value, low, high) = (
-            list(layout.models).index(result.model) + aside,
+            list(names).index(result.model) + aside,
             result.means["auroc"][:3],
         )
         axes.errorbar(
@@ -154,7 +160,7 @@ def _draw_panel(
         )
         if np.isnan(value):
             axes.text(place, lowest, " undefined", rotation=90, ha="center", va="bottom", size=6)
-    _set_axes(axes, list(layout.models.values()), lowest, layout.rotation)
+    _set_axes(axes, list(names.values()), lowest, layout.rotation)
     axes.set(ylabel="AUROC", title=_title(study, results))
 
 
