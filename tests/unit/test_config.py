@@ -158,6 +158,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"models": {"new": {}}}, "models/new: kind is missing"),
     ({"sites": {"new": {"source": "omop"}}}, "sites/new: path is missing"),
+    ({"sites": {"old": {"source": "doctorai", "path": "x"}}}, "sites/old: times is missing"),
     ({"sites": {"riverside": {"path": "x"}}}, "sites/riverside: unknown key path"),
     ({"sites": {"a_to_b": {"source": "omop", "path": "x"}}}, "'a_to_b' does not have the form"),
     (

@@ -7,12 +7,13 @@ import pytest
 
 STAGES = {
     "simulate": ["simulate_site"],
-    "ingest": ["ingest_site"],
+    "ingest": ["ingest_site", "ingest_doctorai"],
     "cohort": ["build_cohort"],
     "encode": ["encode_visits", "train_site_vectors", "train_vectors", "place_vectors"],
     "train": ["train_model", "train_baseline"],
     "evaluate": ["evaluate_model", "score_oracle", "measure_reach", "measure_repetition"],
     "figures": ["draw_figures"],
+    "export": ["write_doctorai"],
 }
 
 

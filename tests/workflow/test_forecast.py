@@ -1,8 +1,10 @@
 """A study with a forecast and next visits: what is planned, left out, refused and written."""
 
 import json
+import pickle
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -76,6 +78,42 @@ def test_each_kind_of_task_refuses_what_it_cannot_be_given_to(tmp_path: Path) ->
 
 def test_a_second_run_does_nothing(forecast: Workflow) -> None:
     assert forecast.planned("--configfile", CONFIG) == {}
+
+
+def test_the_released_scoring_is_repeated_beside_ours_and_trains_nothing_anew(
+    forecast: Workflow, tmp_path: Path
+) -> None:
+    overlay = tmp_path / "plain.yaml"
+    overlay.write_text("tasks: {next_visit: {choi_compat: false}}", "utf-8")
+    planned = forecast.planned("--configfile", CONFIG, overlay)
+    assert planned == {"evaluate_next_visit": 2, "draw_figures": 1}
+    results = forecast.directory / "results"
+    card = results / "4_train/lakeview/next_visit/one_hot/gru/fold0/model.json"
+    assert "choi_compat" not in json.loads(card.read_text("utf-8"))["task"]
+    table = pd.read_csv(results / "7_figures/table_choi_compat.csv")
+    assert table.groupby("model")["defect"].nunique().to_dict() == {"gru": 6, "most_frequent": 6}
+    assert set(table["records"]) == {"synthetic"}
+
+
+def test_the_released_format_is_written_and_is_a_site(forecast: Workflow, tmp_path: Path) -> None:
+    for name, content in {"visits": [[[3, 1], [1]], [[2]]], "times": [[0, 9], [0]]}.items():
+        (tmp_path / name).write_bytes(pickle.dumps(content, 2))
+    site = f"{{source: doctorai, path: {tmp_path}/visits, times: {tmp_path}/times}}"
+    (tmp_path / "old.yaml").write_text(f"sites: {{old: {site}}}", "utf-8")
+    summary = "results/1_ingest/old/summary.json"
+    configs = (CONFIG, tmp_path / "old.yaml")
+    done = forecast.snakemake("export_doctorai", summary, "--cores", "1", "--configfile", *configs)
+    assert done.returncode == 0, done.stdout + done.stderr
+    counted = json.loads((forecast.directory / summary).read_text("utf-8"))
+    assert (counted["persons"], counted["visits"], counted["events"]) == (2, 3, 7)
+    setting = "lakeview/next_visit/one_hot"
+    with pa.memory_map(
+        str(forecast.directory / f"results/3_encode/{setting}/visits.arrow")
+    ) as file:
+        rows = pa.ipc.open_file(file).read_all().select(["part", "visits"]).to_pylist()
+    written = forecast.directory / f"results/8_export/doctorai/{setting}/fold0/visits.test"
+    tested = [row["visits"] for row in rows if row["part"] == 0]
+    assert pickle.loads(written.read_bytes()) == tested
 
 
 def test_every_table_keeps_its_contract(forecast: Workflow) -> None:

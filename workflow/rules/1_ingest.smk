@@ -2,6 +2,7 @@
 #
 #   simulate_site   a simulated hospital as an OMOP CDM
 #   ingest_site     OMOP CDM -> events, persons, observation periods, codes, ancestors, summary
+#   ingest_doctorai pickles of Doctor AI's released code -> the same files
 
 
 rule simulate_site:
@@ -36,6 +37,8 @@ rule ingest_site:
         "results/logs/ingest_site/{site}.log",
     benchmark:
         "results/benchmarks/ingest_site/{site}.tsv"
+    wildcard_constraints:
+        site=either(set(config["sites"]) - set(RELEASED)),
     conda:
         "../../environment.yml"
     threads: 2
@@ -47,6 +50,32 @@ rule ingest_site:
         code=fingerprint("ingest.site"),
     script:
         "../scripts/ingest_site.py"
+
+
+rule ingest_doctorai:
+    input:
+        records_of,
+    output:
+        events="results/1_ingest/{site}/events.parquet",
+        persons="results/1_ingest/{site}/persons.parquet",
+        observation_periods="results/1_ingest/{site}/observation_periods.parquet",
+        codes="results/1_ingest/{site}/codes.parquet",
+        ancestors="results/1_ingest/{site}/ancestors.parquet",
+        summary="results/1_ingest/{site}/summary.json",
+    log:
+        "results/logs/ingest_doctorai/{site}.log",
+    benchmark:
+        "results/benchmarks/ingest_doctorai/{site}.tsv"
+    wildcard_constraints:
+        site=either(RELEASED),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        site=lambda wildcards: only(wildcards.site, "path", "times", "types", "vocabulary"),
+        code=fingerprint("ingest.doctorai"),
+    script:
+        "../scripts/ingest_doctorai.py"
 
 
 rule ingest:

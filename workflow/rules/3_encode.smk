@@ -56,7 +56,7 @@ rule encode_targets:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
+        task=before_scoring,
         encoding=lookup("encodings/{encoding}", within=config),
         parts=RUN["parts"],
         code=fingerprint("encode.targets"),

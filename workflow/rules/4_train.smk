@@ -177,7 +177,7 @@ rule train_next_visit:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
+        task=before_scoring,
         model=lookup("models/{model}", within=config),
         encoding=lookup("encodings/{encoding}", within=config),
         parts=RUN["parts"],
@@ -205,7 +205,7 @@ rule count_labels:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
+        task=before_scoring,
         model=lookup("models/{model}", within=config),
         encoding=lookup("encodings/{encoding}", within=config),
         parts=RUN["parts"],

@@ -121,6 +121,7 @@ rule evaluate_next_visit:
         parts=RUN["parts"],
         seed=RUN["seed"],
         draws=RUN["bootstrap"],
+        choi_compat=lookup("tasks/{task}/choi_compat", within=config),
         code=fingerprint("evaluate.next_visit"),
     script:
         "../scripts/evaluate_next_visit.py"

@@ -1,6 +1,7 @@
 # The configuration, checked and filled; the wildcards' names; the target lists. No rules.
 import os
 import sys
+from glob import glob
 from itertools import product
 
 import yaml
@@ -19,6 +20,7 @@ from visitseq.errors import UserError
 from visitseq.fingerprint import code_digest
 from visitseq.grid import asked, left_out, refusal, replicates, unexplained
 from visitseq.ingest.files import list_inputs
+from visitseq.ingest.released_files import released_files
 
 
 def fill(overlay):
@@ -29,7 +31,7 @@ def fill(overlay):
 
 
 def site_inputs():
-    """The files that the ingest of each OMOP site reads, found now.
+    """The files that the ingest of each site reads that is not simulated, found now.
 
     A site outside the study may be absent; its own ingest says so, if it is asked for.
     """
@@ -37,6 +39,8 @@ def site_inputs():
     for name, site in config["sites"].items():
         if site["source"] == "omop" and (name in RUN["sites"] or os.path.exists(site["path"])):
             found[name] = [str(path) for path in list_inputs(name, site)]
+        if site["source"] == "doctorai" and (name in RUN["sites"] or glob(f"{site['path']}*")):
+            found[name] = [str(path) for path in released_files(name, site).every]
     return found
 
 
@@ -83,6 +87,7 @@ PREDICT_NEXT = [
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
 NEXT_VISITS = of_kind("tasks", "next_visit")
+RELEASED = [name for name, site in config["sites"].items() if site["source"] == "doctorai"]
 WITH_VECTORS = [name for name, own in config["encodings"].items() if own["vectors"] != "none"]
 # How far back a network sees can be said of those that read all visits forwards.
 FORWARD = [
@@ -118,6 +123,7 @@ wildcard_constraints:
 
 COHORTS = sorted({config["tasks"][task]["cohort"] for task in RUN["tasks"]})
 MATCHED = [cohort for cohort in COHORTS if cohort in of_kind("cohorts", "case_control")]
+DOCTORAI = "results/8_export/doctorai/{site}/{task}/{encoding}/fold{fold}"
 STUDY = "{site}/{task}/{encoding}/{model}/fold{fold}"
 
 
@@ -198,6 +204,12 @@ def place_of(wildcards):
 
 def cohort_of(wildcards):
     return config["tasks"][wildcards.task]["cohort"]
+
+
+def before_scoring(wildcards):
+    """A task's section without what its scoring alone uses, so that no such key reruns training."""
+    section = config["tasks"][wildcards.task]
+    return {key: value for key, value in section.items() if key != "choi_compat"}
 
 
 VECTORS = "results/3_encode/{site}/{task}/{encoding}/fold{fold}/vectors.safetensors"
@@ -299,6 +311,14 @@ def combinations(kind):
     return [[task, e, m] for task, e, m in named if is_run(task, encoding=e, model=m)]
 
 
+#: The tasks, encodings and models whose scoring is repeated as the released code of Doctor AI does it.
+CHOI_COMPAT = [
+    [task, encoding, model]
+    for task, encoding, model in combinations("next_visit")
+    if config["tasks"][task]["choi_compat"]
+]
+
+
 def study():
     """What the figures show: the names that `run` asks for, with what they need to know of them."""
     return {
@@ -329,6 +349,7 @@ def study():
         "explained": EXPLAINED,
         "model_sections": {name: config["models"][name] for name in RUN["models"]},
         "encoding_sections": {name: config["encodings"][name] for name in RUN["encodings"]},
+        "choi_compat": CHOI_COMPAT,
         "training_sizes": RUN["training_sizes"],
         "folds": RUN["folds"],
         "parts": RUN["parts"],
@@ -408,6 +429,9 @@ NEXT_VISIT_FIGURES = [
 ]
 NEXT_VISIT_FIGURES = NEXT_VISIT_FIGURES if run_tasks("next_visit") else []
 NEXT_VISIT_TABLES = ["next_visit_data", "next_visit"] if run_tasks("next_visit") else []
+# Only where a task asks for it.
+if CHOI_COMPAT:
+    PAPER_TABLES["choi_compat"] = "Next visit"
 FIGURES = [
     "results/7_figures/metrics.parquet",
     *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),

@@ -18,5 +18,6 @@ with job(snakemake.log[0]):
         parts=snakemake.params.parts,
         seed=snakemake.params.seed,
         draws=snakemake.params.draws,
+        choi_compat=snakemake.params.choi_compat,
         folder=Path(snakemake.output.metrics).parent,
     )

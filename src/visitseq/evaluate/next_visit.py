@@ -15,6 +15,7 @@ import pyarrow as pa
 from visitseq.cohort.parts import validation_part
 from visitseq.encode.histories import Histories, read_histories
 from visitseq.encode.sequences import Integers, code_positions, gather_lists
+from visitseq.evaluate.choi_compat import ScoredPart, score_as_released
 from visitseq.evaluate.likeliest import asked_visits, likeliest
 from visitseq.evaluate.next_visit_metrics import PredictedVisits, estimate_next_visits
 from visitseq.evaluate.next_visit_strata import strata_table
@@ -35,6 +36,7 @@ def evaluate_next_visit(
     seed: int,
     draws: int,
     folder: Path,
+    choi_compat: bool = False,
 ) -> None:
     """Write predictions.parquet, validation.parquet, metrics.json, strata.csv of a model and fold.
 
@@ -52,6 +54,8 @@ def evaluate_next_visit(
         Seed and number of the bootstrap draws.
     folder
         Where the files go.
+    choi_compat
+        Whether metrics.json also has what the defects of the released code do to the numbers.
 
     Raises
     ------
@@ -70,6 +74,10 @@ def evaluate_next_visit(
         **{name: estimate.to_json(WHERE) for name, estimate in estimates.items()},
         **_description(histories, test, model, predicted),
     }
+    if choi_compat:
+        training = np.setdiff1d(np.arange(len(histories)), [*test, *validation])
+        part = _test_part(histories, test, model, predicted, training)
+        content["choi_compat"] = score_as_released(part, draws, seed, fold)
     (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     strata = strata_table(predicted, model, draws, seed, fold)
     strata.to_csv(folder / "strata.csv", index=False, lineterminator="\n")
@@ -103,6 +111,22 @@ def predictions_table(histories: Histories, rows: Integers, model: NextVisitMode
         "predicted_log_days": pa.nulls(len(asked)) if log_days is None else log_days,
     }
     return pa.table(columns).cast(NEXT_VISITS)
+
+
+def _test_part(
+    histories: Histories,
+    test: Integers,
+    model: NextVisitModel,
+    predicted: PredictedVisits,
+    training: Integers,
+) -> ScoredPart:
+    """What is scored anew as the released code does it."""
+
+    def predict(other: NextVisitModel) -> PredictedVisits:
+        return PredictedVisits.from_predictions(predictions_table(histories, test, other))
+
+    days = histories.days[asked_visits(histories, training)]
+    return ScoredPart(model, predicted, predict, float(days.mean(dtype=np.float64)))
 
 
 def _description(

@@ -20,6 +20,7 @@ one,
 All are sums over persons, whose visits the bootstrap draws together.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,10 +120,10 @@ def estimate_next_visits(
     ids = visits.groups.ids
     settings = {"draws": draws, "seed": seed, "fold": fold}
     estimates = estimate_ratios(ids, label_ratios(visits), **settings, reason=NO_LABEL)
-    sums = _squares(visits)
+    sums = days_sums(visits)
     total = {name: values.sum(keepdims=True) for name, values in sums.items()}
-    value = float(_r2(total)[0])
-    drawn = _r2(sum_draws(ids, sums, **settings))
+    value = float(r2_of_sums(total)[0])
+    drawn = r2_of_sums(sum_draws(ids, sums, **settings))
     reason = SAME_DAYS if total["count"][0] else NO_DAYS
     estimates["r2_log_days"] = (
         undefined(reason) if np.isnan(value) else with_interval(value, drawn, len(ids))
@@ -138,7 +139,8 @@ def next_visit_draws(
     ids = visits.groups.ids
     ratios = label_ratios(visits) | {"mae_days": _days_ratio(visits)}
     drawn = ratio_draws(ids, ratios, draws, seed, fold)
-    return drawn | {"r2_log_days": _r2(sum_draws(ids, _squares(visits), draws, seed, fold))}
+    days = sum_draws(ids, days_sums(visits), draws, seed, fold)
+    return drawn | {"r2_log_days": r2_of_sums(days)}
 
 
 def label_ratios(visits: PredictedVisits) -> dict[str, Ratio]:
@@ -178,19 +180,31 @@ def _days_ratio(visits: PredictedVisits) -> Ratio:
     return visits.of_visits(error), visits.of_visits(timed)
 
 
-def _squares(visits: PredictedVisits) -> dict[str, Floats]:
-    """Sums of each group behind the R2, of logarithms less their mean."""
+def days_sums(visits: PredictedVisits, centre: float | None = None) -> dict[str, Floats]:
+    """Sums of each group behind the R2, shape (groups,) each.
+
+    Parameters
+    ----------
+    visits
+        The predicted visits.
+    centre
+        What the spread of the logarithms is taken about; None for their mean, in each draw its own.
+    """
     true, predicted, timed = _log_days(visits)
-    centred = (true - true[timed].mean()) * timed if timed.any() else np.zeros(len(true))
+    if centre is None:
+        # Any shift is right here: r2_of_sums takes out what is left of the mean.
+        centred = (true - true[timed].mean()) * timed if timed.any() else np.zeros(len(true))
+    else:
+        centred = (true - centre) * timed
     return {
         "error": visits.of_visits(np.square(true - predicted) * timed),
         "square": visits.of_visits(np.square(centred)),
-        "sum": visits.of_visits(centred),
+        "sum": visits.of_visits(centred if centre is None else np.zeros(len(true))),
         "count": visits.of_visits(timed),
     }
 
 
-def _r2(sums: dict[str, Floats]) -> Floats:
-    """R2 of each draw, NaN where the days do not vary."""
+def r2_of_sums(sums: Mapping[str, Floats]) -> Floats:
+    """R2 of each draw of ``days_sums``, NaN where the days do not vary."""
     spread = sums["square"] - np.nan_to_num(ratio(np.square(sums["sum"]), sums["count"]))
     return 1 - ratio(sums["error"], np.where(spread > 1e-9 * sums["count"], spread, 0.0))

@@ -7,6 +7,7 @@ from typing import Any
 
 from visitseq.figures.attrition import draw_attrition
 from visitseq.figures.calibration import draw_calibration
+from visitseq.figures.choi_compat_table import choi_compat_table
 from visitseq.figures.cohort import draw_cohort
 from visitseq.figures.cohort_table import cohort_table
 from visitseq.figures.comparisons import comparison_table, delong_table
@@ -58,7 +59,8 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         are compared with, or None), ``frequency`` (those that know the number of visits alone),
         ``replicates`` ({the first of models that differ in their seed alone: all of them}),
         ``parts``; ``forecasts`` and ``next_visits``, each task of kind forecast or next_visit with
-        an encoding and a model that go with it; ``training_sizes``, the numbers of patients on
+        an encoding and a model that go with it; ``choi_compat``, those of ``next_visits`` that are
+        also scored as the released code does it; ``training_sizes``, the numbers of patients on
         which training was timed; ``seed`` and ``draws`` of the bootstrap; ``minimum_cell``, the
         smallest number of persons that may be shown.
     results
@@ -89,6 +91,8 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         **paper_tables(shown, models),
         **doctor_ai_tables(shown, next_visits),
     }
+    if shown.choi_compat:
+        tables["choi_compat"] = choi_compat_table(shown)
     folder.mkdir(parents=True, exist_ok=True)
     write_parquet(metrics_table([*every_model, *ceilings, *of_visits]), folder / "metrics.parquet")
     for name, table in tables.items():

@@ -60,6 +60,9 @@ class Study:
         The models whose scores are explained.
     model_sections, encoding_sections
         The sections of the configuration of ``models`` and ``encodings``.
+    choi_compat
+        Each task of kind next_visit, encoding and model that is also scored as Doctor AI's released
+        code does it.
     training_sizes
         Numbers of patients on which the time of training was asked for.
     minimum_cell
@@ -84,6 +87,7 @@ class Study:
     explained: tuple[str, ...]
     model_sections: dict[str, Section]
     encoding_sections: dict[str, Section]
+    choi_compat: tuple[tuple[str, str, str], ...]
     training_sizes: tuple[int, ...]
     folds: tuple[int, ...]
     parts: int
@@ -118,6 +122,7 @@ class Study:
             explained=tuple(study["explained"]),
             model_sections=dict(study["model_sections"]),
             encoding_sections=dict(study["encoding_sections"]),
+            choi_compat=tuple((t, e, m) for t, e, m in study["choi_compat"]),
             training_sizes=tuple(study["training_sizes"]),
             folds=tuple(study["folds"]),
             parts=study["parts"],

@@ -2,4 +2,4 @@
 
 from visitseq.lazy import stage_functions
 
-__getattr__ = stage_functions(__name__, ingest_site="site")
+__getattr__ = stage_functions(__name__, ingest_site="site", ingest_doctorai="doctorai")
