@@ -28,10 +28,12 @@ from matplotlib.text import Text
 from sklearn.metrics import roc_curve
 from study_results import (
     ATTRITION,
+    INDEX,
     study_of,
     write_attrition,
     write_cohort,
     write_forecasts,
+    write_persons,
     write_results,
 )
 
@@ -582,6 +584,31 @@ def test_table_1_of_few_persons_says_nothing(written_by_hand: Callable[[int], St
     table = cohort_table(written_by_hand(10))
     texts = set(table["cases"]) | set(table["controls"])
     assert texts == {"<10", "suppressed", HIDDEN}
+
+
+def test_table_1_of_nested_windows_cannot_be_subtracted(tmp_path: Path) -> None:
+    """Of 100 cases 20 have no visit in 12 months, 25 in 9, 31 in 6; all controls have one."""
+    without, tasks = {"months_9": 25, "months_12": 20, "months_6": 31}, {}
+    for task, empty in without.items():
+        months = {"observation_months": int(task.split("_")[1]), "prediction_months": 6}
+        tasks[task] = {"kind": "onset", "cohort": "heart_failure", **months}
+        visits: list[list[list[int]]] = [[]] * empty + [[[1]]] * (200 - empty)
+        rows = [
+            Row(own, number < 100, 0, [200.0] * len(own), number, number % 100, INDEX)
+            for number, own in enumerate(visits)
+        ]
+        write_visits(rows, tmp_path / f"3_encode/riverside/{task}/one_hot/visits.arrow")
+    write_cohort(rows, tmp_path / "2_cohort/riverside/heart_failure")
+    persons = tmp_path / "1_ingest/riverside/persons.parquet"
+    write_persons(rows, persons, np.random.default_rng(0))
+    table = cohort_table(Study.from_mapping(study_of(tasks=tasks), tmp_path))
+    lines = table[table["characteristic"] == "Without any visit, n (%)"].set_index("task")
+    assert lines["cases"].to_dict() == {
+        "months_9": HIDDEN,
+        "months_12": "20 (20.0%)",
+        "months_6": "31 (31.0%)",
+    }
+    assert set(lines["controls"]) == {"0 (0.0%)"}
 
 
 def test_few_index_dates_of_the_same_person_are_not_counted_back(

@@ -3,11 +3,12 @@
 Persons are described from cohort.parquet and persons.parquet, at the index date; their visits from
 visits.arrow, within the observation window of each task. A visit begins on a day of its own, so a
 row's visits are its distinct days, also where a step of the sequence is one code. Numbers of
-persons under the study's minimum, and what they could be had from, are not shown; statistics of a
-group that small are suppressed.
+persons under the study's minimum, and what they could be had from, are not shown, also by
+subtraction between the nested windows of two tasks; statistics of a group that small are
+suppressed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +16,15 @@ import pandas as pd
 
 from visitseq.encode.sequences import Sequences, read_sequences
 from visitseq.figures.cohort_rows import CohortRows, read_cohort_rows
+from visitseq.figures.nested_windows import Part, hidden_windows, window_of
 from visitseq.figures.small_cells import HIDDEN, SUPPRESSED, may_show, show_count, show_share
-from visitseq.figures.study import Study
+from visitseq.figures.study import Setting, Study
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 FEMALE = 8532  # OMOP concept
+WITHOUT_VISIT = "Without any visit, n (%)"
 
 COLUMNS = ("records", "site", "cohort", "task", "characteristic", "cases", "controls")
 
@@ -47,15 +50,34 @@ def _characteristics(study: Study, site: str, cohort: str) -> Iterator[tuple[str
     rows = read_cohort_rows(study, site, cohort)
     pair = [_of_persons(rows, group, study.minimum_cell) for group in (rows.case, ~rows.case)]
     yield from (("", name, pair[0][name], pair[1][name]) for name in pair[0])
-    for task in (name for name in study.outcomes if study.outcomes[name] == cohort):
-        encodings = [setting for setting in study.settings if setting[:2] == (site, task)]
-        if encodings:
-            visits = read_sequences(study.visits(encodings[0]))
-            pair = [
-                _of_visits(visits, group, study.minimum_cell)
-                for group in (visits.label, ~visits.label)
-            ]
-            yield from ((task, name, pair[0][name], pair[1][name]) for name in pair[0])
+    settings = _first_settings(study, site, cohort)
+    of_cases, of_controls = (_of_tasks(study, settings, is_case) for is_case in (True, False))
+    for setting, cases, controls in zip(settings, of_cases, of_controls, strict=True):
+        yield from ((setting.task, name, cases[name], controls[name]) for name in cases)
+
+
+def _first_settings(study: Study, site: str, cohort: str) -> list[Setting]:
+    """The first encoding of each task of a cohort that is run."""
+    own = [s for s in study.settings if s.site == site and study.outcomes[s.task] == cohort]
+    first = {setting.task: setting for setting in reversed(own)}
+    return [first[task] for task in study.onsets if task in first]
+
+
+def _of_tasks(study: Study, settings: Sequence[Setting], is_case: bool) -> list[dict[str, str]]:
+    """Describe the visits of the cases or of the controls in the window of each task."""
+    minimum, texts, without = study.minimum_cell, [], []
+    for setting in settings:
+        visits = read_sequences(study.visits(setting))
+        chosen = visits.take(np.flatnonzero(visits.label == is_case))
+        number, span = visit_numbers(chosen)
+        texts.append(_of_visits(chosen, number, span, minimum))
+        without.append(Part(int(np.sum(number == 0)), len(chosen)))
+    windows = [window_of(study.onsets[setting.task]) for setting in settings]
+    hidden = hidden_windows(windows, without, minimum)
+    return [
+        {**text, WITHOUT_VISIT: HIDDEN if is_hidden else show_share(*part, minimum)}
+        for text, part, is_hidden in zip(texts, without, hidden, strict=True)
+    ]
 
 
 def _of_persons(rows: CohortRows, group: Flags, minimum: int) -> dict[str, str]:
@@ -73,17 +95,14 @@ def _of_persons(rows: CohortRows, group: Flags, minimum: int) -> dict[str, str]:
     }
 
 
-def _of_visits(visits: Sequences, group: Flags, minimum: int) -> dict[str, str]:
-    chosen = visits.take(np.flatnonzero(group))
-    number, span = visit_numbers(chosen)
-    empty, seen = int(np.sum(number == 0)), number > 0
-    codes = float(len(chosen.codes)) / max(float(number.sum()), 1.0)
+def _of_visits(rows: Sequences, number: Floats, span: Floats, minimum: int) -> dict[str, str]:
+    seen = number > 0
+    codes = float(len(rows.codes)) / max(float(number.sum()), 1.0)
     enough = int(seen.sum()) >= minimum
     return {
         "Visits, mean (SD)": _mean_sd(number, minimum),
         "Codes a visit, mean": f"{codes:.2f}" if enough else SUPPRESSED,
         "Span of the visits, days, median [quartiles]": _quartiles(span[seen], minimum, "{:,.0f}"),
-        "Without any visit, n (%)": show_share(empty, len(chosen), minimum),
     }
 
 
