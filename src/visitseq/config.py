@@ -28,8 +28,12 @@ _CELL_KEYS = (("nonlinearity", "rnn", "tanh"), ("reset", "gru", "after"))
 #: What an encoding with vectors alone has.
 _VECTOR_KEYS = ("dimension", "window", "corpus", "paper_mode")
 
-#: What of a model's section is no setting that a search could try values of.
-_NOT_SEARCHED = ("kind", "search", "seed", "features", "next_visit")
+#: What of a model's section is no setting that a search could try values of: what says which model
+#: it is, by which it is named, drawn, measured and left out before any fold has chosen.
+_NOT_SEARCHED = (
+    *("kind", "search", "seed", "features", "next_visit", "cell", "reset", "nonlinearity"),
+    *("bidirectional", "visits", "duration", "embed", "loss", "tradeoff"),
+)
 
 #: The presets whose hazard of heart failure order_effect moves.
 WITH_DIAL = ("primary_care", "intensive_care")

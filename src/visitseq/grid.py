@@ -113,12 +113,21 @@ def asked(run: Section, task: str, **names: str) -> bool:
 
 
 def replicates(models: Mapping[str, Section], names: Sequence[str]) -> dict[str, list[str]]:
-    """Models that differ in their seed alone, by the first of each in the order of ``names``."""
+    """Models that differ in their seed alone, by the first of each in the order of ``names``.
+
+    Two whose seeds are the same, or that have none, are two models: they say nothing of chance.
+    """
     found: dict[str, list[str]] = {}
     for name in names:
-        same = (first for first in found if _but_seed(models[first]) == _but_seed(models[name]))
+        same = (first for first, group in found.items() if _replicate(models, group, name))
         found.setdefault(next(same, name), []).append(name)
     return found
+
+
+def _replicate(models: Mapping[str, Section], group: Sequence[str], name: str) -> bool:
+    """Whether a model is of a group but for its seed, and no model of the group has that seed."""
+    model, seeds = models[name], [models[other].get("seed") for other in group]
+    return _but_seed(models[group[0]]) == _but_seed(model) and model.get("seed") not in seeds
 
 
 def _but_seed(model: Section) -> dict[str, Any]:

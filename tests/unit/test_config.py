@@ -113,6 +113,32 @@ def test_a_search_names_settings_and_values_of_its_kind(search: Any, message: st
         filled(models={"knn": {"search": search}})
 
 
+@pytest.mark.parametrize(
+    ("kind", "setting", "values"),
+    [
+        ("recurrent", "cell", ["gru", "lstm"]),
+        ("recurrent", "reset", ["after", "before"]),
+        ("recurrent", "nonlinearity", ["tanh", "relu"]),
+        ("recurrent", "bidirectional", [False, True]),
+        ("recurrent", "embed", ["sum", "tanh"]),
+        ("recurrent", "tradeoff", [0.5, 1]),
+        ("recurrent", "seed", [0, 1]),
+        ("retain", "visits", ["in_order", "shuffled"]),
+        ("transformer", "duration", [True, False]),
+        ("seq2seq", "loss", ["multinomial", "sigmoid"]),
+    ],
+)
+def test_what_says_which_network_it_is_cannot_be_searched(
+    kind: str, setting: str, values: list[Any]
+) -> None:
+    message = f"^Configuration, models/mine/search/{setting}: {setting} is no setting of .* {kind} "
+    with pytest.raises(UserError, match=message) as raised:
+        filled(models={"mine": {"kind": kind, "search": {setting: values}}})
+    possible = str(raised.value).split("Those that can be are ")[1].rstrip(".").split(", ")
+    assert setting not in possible
+    assert {"hidden", "dropout", "learning_rate"} <= set(possible)
+
+
 def test_a_search_keeps_its_values() -> None:
     search = {"neighbours": [3, 30]}
     assert filled(models={"knn": {"search": search}})["models"]["knn"]["search"] == search

@@ -129,6 +129,27 @@ def test_models_that_differ_in_their_seed_alone_are_replicates() -> None:
     assert found == {"wide": ["wide"], "gru_again": ["gru_again", "gru"], "logistic": ["logistic"]}
 
 
+def test_models_with_the_same_seed_or_none_are_no_replicates() -> None:
+    gru = {"kind": "recurrent", "hidden": 8}
+    models: dict[str, dict[str, Any]] = {
+        "gru": {**gru, "seed": 0},
+        "twin": {**gru, "seed": 0},
+        "gru_again": {**gru, "seed": 1},
+        "logistic": {"kind": "logistic"},
+        "logistic_twin": {"kind": "logistic"},
+    }
+    assert replicates(models, list(models)) == {
+        "gru": ["gru", "gru_again"],
+        "twin": ["twin"],
+        "logistic": ["logistic"],
+        "logistic_twin": ["logistic_twin"],
+    }
+    assert replicates(models, ["twin", "gru_again", "gru"]) == {
+        "twin": ["twin", "gru_again"],
+        "gru": ["gru"],
+    }
+
+
 def test_what_cannot_be_explained_has_a_reason() -> None:
     explained = ("recurrent", "transformer", "retain", "seq2seq", "logistic")
     assert [unexplained({"kind": kind}) for kind in explained] == [None] * len(explained)

@@ -24,6 +24,7 @@ from visitseq.models.encoder_decoder import classifier_section
 from visitseq.models.retain import Retain
 from visitseq.train.scoring import load_network
 from visitseq.train.skops_archive import load_archive
+from visitseq.train.vectors import with_vectors
 from visitseq.train.visits_read import visits_read
 
 
@@ -60,7 +61,8 @@ def load_explainer(folder: Path, card: Mapping[str, Any]) -> Explainer:
     if model["kind"] == "logistic":
         return _linear(folder)
     section = classifier_section(model) if model["kind"] == "seq2seq" else model
-    network = load_network(folder / "model.safetensors", section, len(card["known"]))
+    built = with_vectors(section, card["encoding"])
+    network = load_network(folder / "model.safetensors", built, len(card["known"]))
     read = partial(visits_read, model=section, seed=card["seed"])
     if isinstance(network, Retain):
         return Explainer("contributions", partial(contributions, network), read)
