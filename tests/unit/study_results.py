@@ -180,8 +180,9 @@ def write_times(folder: Path, names: tuple[str, ...], study: dict[str, Any]) -> 
     if sizes and study["model_sections"][names[-1]]["kind"] == "recurrent":
         path = folder.joinpath("time_training", *names[:-1], f"{names[-1]}.csv")
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [(size, size - 1, 10, size / 100) for size in sizes]
-        _write_csv(pd.DataFrame(lines, columns=["asked", "patients", "epochs", "seconds"]), path)
+        lines = [(size, size - 1, 64, 10, size / 100) for size in sizes]
+        columns = ["asked", "patients", "hidden", "epochs", "seconds"]
+        _write_csv(pd.DataFrame(lines, columns=columns), path)
 
 
 def cohort_rows(sets: int, generator: np.random.Generator) -> list[Row]:

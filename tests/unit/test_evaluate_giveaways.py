@@ -28,9 +28,14 @@ HOUR = timedelta(hours=1)
 
 
 def measured(
-    folder: Path, events: list[tuple[int, datetime, str]], ancestors: bool = True
+    folder: Path,
+    events: list[tuple[int, datetime, str]],
+    ancestors: bool = True,
+    one_visit: bool = False,
 ) -> pd.DataFrame:
-    listed = [event(*found, visit_id=number) for number, found in enumerate(events)]
+    listed = [
+        event(*found, visit_id=0 if one_visit else number) for number, found in enumerate(events)
+    ]
     listed += [event(person, START + HOUR, "condition/1") for _, person, _ in ROWS]
     codes = [
         {
@@ -79,6 +84,14 @@ def test_only_what_stands_in_the_window_counts(tmp_path: Path) -> None:
     assert (drugs["low"] <= drugs["share"]).all()
     assert (drugs["share"] <= drugs["high"]).all()
     assert table["reason"].isna().all()
+
+
+@pytest.mark.parametrize(("other", "found"), [("drug/12345", 0), ("measurement/1", 1)])
+def test_visits_are_of_the_default_domains(tmp_path: Path, other: str, found: int) -> None:
+    """A drug makes the visit begin before the window; a measurement is of no default domain."""
+    events = [(1, START - HOUR, other), (1, START + HOUR, FAILURE)]
+    table = measured(tmp_path, events, one_visit=True)
+    assert table.loc[("heart_failure", "cases"), "persons_with"] == found
 
 
 def test_without_ancestors_nothing_is_known_of_an_ingredient(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +234,7 @@ def test_seconds_to_score_stand_beside_the_papers(paper: Study) -> None:
 def test_seconds_of_training_are_drawn_by_patients(figures: dict[str, Figure]) -> None:
     axes = figures["timing_training"].axes
     # 50 and 100 patients were asked for; the subset of 5 is too small to be shown.
-    line = next(line for line in axes[0].lines if line.get_label() == "gru")
+    line = next(line for line in axes[0].lines if line.get_label() == "gru, hidden 64")
     assert np.asarray(line.get_xydata()).tolist() == [[49, 0.5], [99, 1.0]]
     one_hot, vectors = axes[-1].lines
     assert np.asarray(one_hot.get_xydata()).tolist()[-1] == [32759, 5338]
@@ -389,7 +390,10 @@ def test_nothing_to_show_is_said(draw: Callable[..., Figure]) -> None:
     with house_style():
         said = words(draw(unwritten(models=[]), []))
         timed = words(draw_training_times(unwritten()))
-    assert said[0] in ("no model was run", "no two tasks were run that differ\nin one window alone")
+    assert said[0] in (
+        "no model was run",
+        "no model was run on two tasks\nthat differ in one window alone",
+    )
     assert "no network's training was timed" in timed
     assert scoring_table(unwritten(folds=[])).empty
 
@@ -414,3 +418,69 @@ def test_replicates_are_timed_once_and_named_with_their_seeds(tmp_path: Path) ->
     with house_style():
         assert "gru (2 seeds)" in words(draw_encodings(study, found))
         assert "gru (2 seeds)" in words(draw_windows(study, found))
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Two seeds of the GRU with one of two windows, and a model with one window alone."""
+    tasks = {"a": onset(3, 6), "b": onset(6, 6)}
+    models = ["gru", "gru_2", "lstm"]
+    scored = [("a", "one_hot", name) for name in models] + [("b", "one_hot", "gru")]
+    return written(
+        tmp_path_factory.mktemp("uneven"),
+        models=models,
+        replicates={"gru": ["gru", "gru_2"], "lstm": ["lstm"]},
+        tasks=tasks,
+        scored=[*scored, ("b", "grouped", "gru")],
+        encoded=[("a", "one_hot"), ("b", "one_hot"), ("b", "grouped")],
+        encodings=["one_hot", "grouped"],
+    )
+
+
+def test_models_are_named_with_the_seeds_of_their_panel(uneven: Study) -> None:
+    with house_style():
+        figure = draw_encodings(uneven, headline_results(uneven, read_results(uneven)))
+    names = [[tick.get_text() for tick in axes.get_xticklabels()] for axes in figure.axes]
+    assert names == [["gru (2 seeds)", "lstm"], ["gru"]]
+    assert overlaps(figure) == []
+
+
+def test_two_numbers_of_seeds_in_a_panel_are_both_said(uneven: Study) -> None:
+    found = headline_results(uneven, read_results(uneven))
+    one_task = [r._replace(task="a") for r in (result.setting for result in found)]
+    mixed = [replace(r, setting=setting) for r, setting in zip(found, one_task, strict=True)]
+    with house_style():
+        assert "gru (1 or 2 seeds)" in words(draw_encodings(uneven, mixed))
+
+
+def test_along_a_window_there_is_one_number_of_seeds(uneven: Study) -> None:
+    every = read_results(uneven)
+    found = headline_results(uneven, every)
+    first = [r.means["auroc"].value for r in every if r.model == "gru"][:2]
+    assert found[0].means["auroc"].value != pytest.approx(first[0])
+    with house_style():
+        figure = draw_windows(uneven, found)
+    (line,) = points(figure.axes[0])
+    assert list(line.lines[0].get_ydata()) == pytest.approx(first)
+    assert line.get_label() == "gru"
+    table = windows_table(uneven, found, "observation")
+    assert table["auroc"].tolist() == [
+        f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        for value, low, high in (
+            r.means["auroc"][:3] for r in every if r.setting[2] == "one_hot" and r.model == "gru"
+        )
+    ]
+
+
+def test_a_model_of_a_single_window_has_no_line_and_no_panel(uneven: Study) -> None:
+    found = headline_results(uneven, read_results(uneven))
+    table = windows_table(uneven, found, "observation")
+    assert table[["encoding", "model"]].to_numpy().tolist() == [["one_hot", "gru"]] * 2
+    with house_style():
+        figure = draw_windows(uneven, found)
+        nothing = words(draw_windows(uneven, [r for r in found if r.model == "lstm"]))
+    # One panel of ours, and the paper's Table 1.
+    assert [axes.get_ylabel() for axes in figure.axes] == ["AUROC", "AUC"]
+    assert "lstm" not in words(figure)
+    assert "no model was run on two tasks\nthat differ in one window alone" in nothing
+    assert overlaps(figure) == []

@@ -184,9 +184,10 @@ def test_an_undefined_metric_is_in_no_family(study: Study, results: list[ModelRe
     assert auroc_lines["difference"].iloc[0] == "undefined (no case)"
 
 
-def test_variance_is_parted_for_replicates_alone(study: Study, results: list[ModelResult]) -> None:
-    table = variance_table(study, results)
-    assert table["model"].tolist() == ["gru", "gru"]
+def test_variance_is_parted_into_seeds_and_folds(study: Study, results: list[ModelResult]) -> None:
+    every = variance_table(study, results)
+    assert every["model"].tolist() == [result.model for result in results]
+    table = every[every["model"] == "gru"]
     values = np.array([[auroc(study, m, fold) for fold in FOLDS] for m in ("gru", "gru_again")])
     line = table.iloc[0]
     pooled = math.sqrt(np.mean(values.var(axis=0, ddof=1)))
@@ -195,9 +196,20 @@ def test_variance_is_parted_for_replicates_alone(study: Study, results: list[Mod
         values.mean(axis=0).std(ddof=1), abs=6e-5
     )
     one_fold = replace(study, folds=(0,))
-    single = variance_table(one_fold, headline_results(one_fold, read_results(one_fold))).iloc[0]
+    found = variance_table(one_fold, headline_results(one_fold, read_results(one_fold)))
+    single = found.set_index("model").loc["gru"].iloc[0]
     assert single["sd_over_folds"] == single["sd_folds_alone"] == "undefined (one fold)"
-    assert variance_table(study, [own for own in results if own.seeds == 1]).empty
+
+
+def test_of_one_seed_the_folds_deviation_is_known(study: Study, results: list[ModelResult]) -> None:
+    line = variance_table(study, results).iloc[0]
+    assert (line["model"], line["seeds"]) == ("logistic", 1)
+    assert line["sd_over_seeds"] == line["sd_folds_alone"] == "undefined (one seed)"
+    by_fold = [auroc(study, "logistic", fold) for fold in FOLDS]
+    assert numbers(line["sd_over_folds"])[0] == pytest.approx(np.std(by_fold, ddof=1), abs=6e-5)
+    drawn = [fold.deviations["auroc"] for fold in results[0].folds]
+    sampling = float(line["sd_sampling"].split()[0])
+    assert sampling == pytest.approx(math.sqrt(np.mean(np.square(drawn))), abs=6e-5)
 
 
 def visits_of(study: Study) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

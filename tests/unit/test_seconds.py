@@ -98,9 +98,28 @@ def test_training_is_timed_for_ten_epochs_of_each_subset(
     # One epoch goes before, for nothing.
     assert done == [(30, 0, 1), (30, 0, 10), (60, 0, 10)]
     assert (tmp_path / "seconds.csv").read_text().split() == [
-        "asked,patients,epochs,seconds",
-        "31,30,10,1.0",
-        "60,60,10,1.0",
+        "asked,patients,hidden,epochs,seconds",
+        "31,30,8,10,1.0",
+        "60,60,8,10,1.0",
     ]
     assert "151 patients are left out: there are 150" in caplog.messages
     assert "2 patients are left out: they lack cases or controls" in caplog.messages
+
+
+def test_of_a_search_the_first_point_is_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+    build = vars(training_time)["build_network"]
+
+    def watched(model: Any, codes: int) -> Any:
+        built.append((model["hidden"], model["dropout"]))
+        return build(model, codes)
+
+    monkeypatch.setattr(training_time, "build_network", watched)
+    searched = {**GRU, "search": {"hidden": [4, 16], "dropout": [0.3, 0.6]}}
+    place: dict[str, Any] = {**inputs(in_sets(210), tmp_path), "table": tmp_path / "seconds.csv"}
+    settings: dict[str, Any] = {"model": searched, "encoding": ENCODING, "parts": PARTS, "seed": 0}
+    time_training(**place, **settings, sizes=[30], clock=ticking())
+    assert built == [(4, 0.3), (4, 0.3)]
+    assert pd.read_csv(tmp_path / "seconds.csv")["hidden"].tolist() == [4]

@@ -8,10 +8,14 @@ whose window holds
 - a code of the cohort's own phenotype, whether or not the task drops them from what models read;
 - a loop diuretic (workflow/phenotypes/loop_diuretics.yaml).
 
-The visits of the window are those that models read: within it from beginning to end. The share of
-the cases is that of the sets whose case has it. Controls are compared as they were matched: a
-control weighs one over the number of controls of its set, so that each set counts once on either
-side.
+The visits of the window lie in it from beginning to end. They are made of the domains that
+encodings read by default (conditions, drugs, procedures), whatever those of the study read: a
+treatment is found where no model reads drugs. Where an encoding reads other domains, its visits may
+begin or end on other days.
+
+The share of the cases is that of the sets whose case has it. Controls are compared as they were
+matched: a control weighs one over the number of controls of its set, so that each set counts once
+on either side.
 """
 
 import logging

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from visitseq.figures.labels import mean_of, months_text, wrapped
 from visitseq.figures.legends import add_legend, legend_height
-from visitseq.figures.model_results import ModelResult
+from visitseq.figures.model_results import ModelResult, common_name
 from visitseq.figures.panels import FEW, why_nothing
 from visitseq.figures.published import HEADING, SOURCE, heart_failure
 from visitseq.figures.study import Study
@@ -44,17 +44,19 @@ class _Layout:
 
     Attributes
     ----------
-    models
-        What stands along the panels, with how they are named; along each the models that it has.
-    most
-        Models of the panel that has most.
+    names
+        What stands along each panel: its models, with how they are named there.
     columns
         Panels in a row.
     """
 
-    models: dict[str, str]
-    most: int
+    names: list[dict[str, str]]
     columns: int
+
+    @property
+    def most(self) -> int:
+        """Models of the panel that has most."""
+        return max(map(len, self.names))
 
     @property
     def width(self) -> float:
@@ -73,7 +75,7 @@ class _Layout:
 
     @property
     def _longest(self) -> float:
-        return CHARACTER * max(map(len, self.models.values()))
+        return CHARACTER * max(len(name) for names in self.names for name in names.values())
 
 
 def draw_encodings(study: Study, results: list[ModelResult]) -> Figure:
@@ -82,11 +84,9 @@ def draw_encodings(study: Study, results: list[ModelResult]) -> Figure:
     if not results:
         return empty_figure(why_nothing(study), synthetic=synthetic)
     panels = _panels(results)
-    names = {result.model: result.name for result in results}
-    models = {name: names[name] for name in study.models if name in names}
-    most = max(len(dict.fromkeys(result.model for result in panel)) for panel in panels)
-    few = most <= IN_HALF_A_ROW
-    layout = _Layout(models, most, min(len(panels), 2) if few else 1)
+    names = [_names(study, panel) for panel in panels]
+    few = max(map(len, names)) <= IN_HALF_A_ROW
+    layout = _Layout(names, min(len(panels), 2) if few else 1)
     printed = [name for name in ("fig4", "fig5") if _has_windows(study, heart_failure()[name])]
     width = WIDTH / 2 if few and layout.columns == 1 and len(printed) < 2 else WIDTH
     ours = layout.row * -(-len(panels) // layout.columns)
@@ -98,7 +98,8 @@ def draw_encodings(study: Study, results: list[ModelResult]) -> Figure:
         down, across = divmod(place, layout.columns)
         left, top = across * WIDTH / 2 + LEFT, down * layout.row + TITLE
         axes = add_axes(figure, left, top, layout.width, PLOT)
-        _draw_panel(study, axes, of_panel, layout, lowest)
+        _draw_panel(study, axes, of_panel, names[place], lowest)
+        _set_axes(axes, list(names[place].values()), lowest, layout.rotation)
     add_legend(figure, LEFT, ours, "AUROC [95% interval]" + mean_of(study.folds))
     for place, name in enumerate(printed):
         _draw_published(figure, place * WIDTH / 2, ours + legend, name)
@@ -111,6 +112,14 @@ def _panels(results: list[ModelResult]) -> list[list[ModelResult]]:
     for result in results:
         panels.setdefault((result.setting.site, result.setting.task), []).append(result)
     return list(panels.values())
+
+
+def _names(study: Study, results: list[ModelResult]) -> dict[str, str]:
+    """The models of a panel, in the study's order, with how they are named there."""
+    of_model = {
+        model: [result for result in results if result.model == model] for model in study.models
+    }
+    return {model: common_name(own) for model, own in of_model.items() if own}
 
 
 def _has_windows(study: Study, figure: dict[str, Any]) -> bool:
@@ -135,10 +144,8 @@ def _title(study: Study, results: list[ModelResult]) -> str:
 
 
 def _draw_panel(
-    study: Study, axes: Axes, results: list[ModelResult], layout: _Layout, lowest: float
+    study: Study, axes: Axes, results: list[ModelResult], names: dict[str, str], lowest: float
 ) -> None:
-    own = {result.model for result in results}
-    names = {model: name for model, name in layout.models.items() if model in own}
     for result in results:
         encodings = study.encodings
         look = look_of(encodings, result.setting.encoding)
@@ -160,7 +167,6 @@ def _draw_panel(
         )
         if np.isnan(value):
             axes.text(place, lowest, " undefined", rotation=90, ha="center", va="bottom", size=6)
-    _set_axes(axes, list(names.values()), lowest, layout.rotation)
     axes.set(ylabel="AUROC", title=_title(study, results))
 
 

@@ -56,6 +56,8 @@ class ModelResult:
         (draws,) each.
     seeds
         With how many seeds the model was trained.
+    first
+        Of several seeds, the result of the first alone.
     """
 
     setting: Setting
@@ -64,11 +66,12 @@ class ModelResult:
     means: dict[str, Estimate]
     drawn: Draws
     seeds: int = 1
+    first: "ModelResult | None" = None
 
     @property
     def name(self) -> str:
         """The model, and how many seeds it stands for if several."""
-        return self.model if self.seeds == 1 else f"{self.model} ({self.seeds} seeds)"
+        return common_name([self])
 
     @property
     def tested(self) -> list[FoldResult]:
@@ -85,6 +88,13 @@ class ModelResult:
     def fewest_groups(self) -> int:
         """Sets or persons of the fold that has fewest."""
         return min(len(fold.rows.groups.ids) for fold in self.folds)
+
+
+def common_name(results: Sequence[ModelResult]) -> str:
+    """Name the model of ``results``, with their numbers of seeds: gru (1 or 3 seeds)."""
+    seeds = sorted({result.seeds for result in results})
+    said = f" ({' or '.join(map(str, seeds))} seeds)" if seeds != [1] else ""
+    return results[0].model + said
 
 
 def read_results(study: Study) -> list[ModelResult]:

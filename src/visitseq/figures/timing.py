@@ -98,20 +98,21 @@ def draw_training_times(study: Study) -> Figure:
 
 
 def _read_training_times(study: Study, setting: Setting, model: str) -> pd.DataFrame:
-    """Patients and seconds; a number of patients too small to be shown is left out."""
+    """Patients, hidden size and seconds; a number of patients too small to be shown is left out."""
     times = pd.read_csv(study.training_times(setting, model))
     return times[times["patients"] >= study.minimum_cell]
 
 
 def _draw_times(study: Study, axes: Axes, model: str, times: pd.DataFrame) -> None:
     look = look_of(study.models, model)
+    hidden = "".join(f", hidden {size}" for size in times["hidden"].unique())
     axes.plot(
         times["patients"],
         times["seconds"],
         color=look.colour,
         linestyle=look.dash,
         marker=look.marker,
-        label=wrapped(model, 40),
+        label=wrapped(model + hidden, 40),
     )
 
 

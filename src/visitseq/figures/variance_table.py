@@ -1,7 +1,7 @@
 """How far the AUROC of a model varies over seeds, over folds and by who is tested, in numbers.
 
-The formulas are those of visitseq.evaluate.variance. Only models that were trained with several
-seeds are listed: of the others the seed's part is unknown.
+The formulas are those of visitseq.evaluate.variance. Of a model that was trained with one seed the
+seeds' part is unknown, and what the folds do without it; the rest is known.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _COLUMNS = ["records", "site", "task", "encoding", "model", "seeds", "folds", "a
 
 
 def variance_table(study: Study, results: Sequence[ModelResult]) -> pd.DataFrame:
-    """Standard deviations of the AUROC, a row for each of ``results`` that has several seeds."""
+    """Standard deviations of the AUROC, a row for each of ``results``, replicates as one."""
     lines = [
         {
             "records": study.records(result.setting.site),
@@ -33,7 +33,6 @@ def variance_table(study: Study, results: Sequence[ModelResult]) -> pd.DataFrame
             **{f"sd_{name}": interval_text(sd, _DIGITS) for name, sd in _deviations(result)},
         }
         for result in results
-        if result.seeds > 1
     ]
     return pd.DataFrame(lines, columns=[*_COLUMNS, *(f"sd_{name}" for name in Deviations._fields)])
 

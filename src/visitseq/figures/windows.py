@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator
 
 from visitseq.figures.labels import mean_of
 from visitseq.figures.legends import add_legend, legend_height
-from visitseq.figures.model_results import ModelResult
+from visitseq.figures.model_results import ModelResult, common_name
 from visitseq.figures.panels import FEW
 from visitseq.figures.published import HEADING, SOURCE, heart_failure
 from visitseq.figures.study import Study
@@ -48,11 +48,11 @@ def draw_windows(study: Study, results: list[ModelResult]) -> Figure:
     synthetic = any(study.synthetic.values())
     panels = [panel for varies in TABLES for panel in _panels(study, results, varies)]
     if not panels:
-        reason = "no two tasks were run that differ\nin one window alone"
+        reason = "no model was run on two tasks\nthat differ in one window alone"
         return empty_figure(reason, synthetic=synthetic)
     printed = [varies for varies in TABLES if any(p.series.varies == varies for p in panels)]
     row = TITLE + PLOT + BELOW
-    names = {name: None for panel in panels for name in panel.models}
+    names = _names(panels)
     width = PANEL * min(2, len(panels))
     legend = legend_height(len(names), width)
     ours, below = row * -(-len(panels) // 2), row + 3 * 0.145
@@ -61,7 +61,7 @@ def draw_windows(study: Study, results: list[ModelResult]) -> Figure:
     for place, panel in enumerate(panels):
         down, across = divmod(place, 2)
         axes = add_axes(figure, across * PANEL + LEFT, down * row + TITLE, PLOT_WIDTH, PLOT)
-        _draw_panel(study, axes, panel, limits)
+        _draw_panel(study, axes, panel, names, limits)
     add_legend(figure, LEFT, ours, "AUROC [95% interval]" + mean_of(study.folds))
     for place, varies in enumerate(printed):
         _draw_published(figure, place * PANEL + LEFT, ours + legend, varies)
@@ -75,6 +75,15 @@ def _panels(study: Study, results: list[ModelResult], varies: str) -> list[_Pane
             empty = _Panel(series, site, encoding, {})
             panels.setdefault((number, site, encoding), empty).models[model] = by_months
     return list(panels.values())
+
+
+def _names(panels: list[_Panel]) -> dict[str, str]:
+    """The models of all panels, with how the legend that these share names them."""
+    drawn: dict[str, list[ModelResult]] = {}
+    for panel in panels:
+        for model, by_months in panel.models.items():
+            drawn.setdefault(model, []).extend(by_months.values())
+    return {model: common_name(results) for model, results in drawn.items()}
 
 
 def _limits(panels: list[_Panel]) -> tuple[float, float]:
@@ -91,7 +100,13 @@ def _limits(panels: list[_Panel]) -> tuple[float, float]:
     return float(np.floor(10 * np.nanmin(drawn)) / 10), float(np.ceil(10 * np.nanmax(drawn)) / 10)
 
 
-def _draw_panel(study: Study, axes: Axes, panel: _Panel, limits: tuple[float, float]) -> None:
+def _draw_panel(
+    study: Study,
+    axes: Axes,
+    panel: _Panel,
+    names: dict[str, str],
+    limits: tuple[float, float],
+) -> None:
     months = np.array(list(panel.series.tasks))
     step = SPREAD * np.diff(months).min() / len(panel.models)
     for place, (model, by_months) in enumerate(panel.models.items()):
@@ -105,7 +120,7 @@ def _draw_panel(study: Study, axes: Axes, panel: _Panel, limits: tuple[float, fl
             linestyle=look.dash,
             marker=look.marker,
             elinewidth=0.6,
-            label=next(iter(by_months.values())).name,
+            label=names[model],
         )
     few = study.minimum_cell > min(
         result.smallest_class for models in panel.models.values() for result in models.values()

@@ -1,7 +1,9 @@
 """The paper's Tables 1 and 2: the AUROC by observation window, and by prediction window.
 
-A row a site, encoding, model and window. Beside ours stands what the paper printed for the model of
-that name and window, and the encoding it had.
+A row a site, encoding, model and window, of models that were run with two windows of a series or
+more. Where a model has not as many seeds with every window, it is its first seed alone with all:
+what a window does is not mixed with what the other seeds do. Beside ours stands what the paper
+printed for the model of that name and window, and the encoding it had.
 """
 
 from collections.abc import Iterator
@@ -49,14 +51,28 @@ def _lines(study: Study, results: list[ModelResult], series: Series) -> Iterator
 def results_of(
     results: list[ModelResult], series: Series
 ) -> dict[tuple[str, str, str], dict[float, ModelResult]]:
-    """Results of a series by site, encoding and model, and within by months, ascending."""
+    """Results of a series by site, encoding and model, and within by months, ascending.
+
+    Those of a single window are left out; where the numbers of seeds differ, the first seed's stand
+    for the model's.
+    """
     found: dict[tuple[str, str, str], dict[float, ModelResult]] = {}
     for result in results:
         for months, task in series.tasks.items():
             if result.setting.task == task:
                 key = (result.setting.site, result.setting.encoding, result.model)
                 found.setdefault(key, {})[months] = result
-    return {key: dict(sorted(by_months.items())) for key, by_months in found.items()}
+    return {
+        key: _of_equal_seeds(dict(sorted(by_months.items())))
+        for key, by_months in found.items()
+        if len(by_months) > 1
+    }
+
+
+def _of_equal_seeds(by_months: dict[float, ModelResult]) -> dict[float, ModelResult]:
+    if len({result.seeds for result in by_months.values()}) == 1:
+        return by_months
+    return {months: result.first or result for months, result in by_months.items()}
 
 
 def _published(study: Study, model: str, series: Series, months: float) -> dict[str, str]:

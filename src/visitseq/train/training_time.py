@@ -2,10 +2,12 @@
 
 The patients are nested random subsets of fold 0's training part, whole matched sets until the next
 one would be too many: a larger subset holds the smaller ones. Each is trained on for 10 epochs as
-in the paper, whatever the model's ``epochs``, from fresh weights and without a validation part. The
-clock runs over the training loop: the epochs, and one look at the loss before the first step. A
-training of an epoch on the smallest subset goes before and is not counted: what torch and the
-compiled recurrence do once in a process would else be the first subset's.
+in the paper, whatever the model's ``epochs``, from fresh weights and without a validation part. Of
+a model with a ``search`` that is the first point of its grid: the study trains that one too, and
+not the section's own values. The clock runs over the training loop: the epochs, and one look at the
+loss before the first step. A training of an epoch on the smallest subset goes before and is not
+counted: what torch and the compiled recurrence do once in a process would else be the first
+subset's.
 
 Seconds are those of this machine, and of all that ran beside.
 """
@@ -26,6 +28,7 @@ import torch
 from visitseq.models.networks import build_network
 from visitseq.train.classification import Classification
 from visitseq.train.fit import fit
+from visitseq.train.search import grid_points
 from visitseq.train.training_data import TrainingData, read_training_data
 from visitseq.train.vectors import start_from_vectors, with_vectors
 from visitseq.train.visits_read import visits_read
@@ -48,7 +51,9 @@ def time_training(
     vectors: Path | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> None:
-    """Write ``table``: asked (a size), patients (in the subset), epochs and seconds.
+    """Write ``table``: asked (a size), patients (in the subset), hidden, epochs and seconds.
+
+    ``hidden`` is the network's size as it was timed.
 
     Sizes larger than the training part are left out, and the log says so; so is one that holds no
     case or no control.
@@ -78,6 +83,7 @@ def time_training(
     UserError
         The training parts lack cases or controls, or training diverges.
     """
+    model = {**model, **grid_points(model)[0]}
     data = read_training_data(visits, vocabulary, encoding, FOLD, parts)
     data = replace(data, sequences=visits_read(data.sequences, model, seed))
     run = partial(
@@ -88,10 +94,11 @@ def time_training(
     for rows in list(timed.values())[:1]:
         run(replace(data, training=rows), epochs=1)
     lines = [
-        (size, len(rows), EPOCHS, run(replace(data, training=rows))) for size, rows in timed.items()
+        (size, len(rows), model["hidden"], EPOCHS, run(replace(data, training=rows)))
+        for size, rows in timed.items()
     ]
     table.parent.mkdir(parents=True, exist_ok=True)
-    columns = ["asked", "patients", "epochs", "seconds"]
+    columns = ["asked", "patients", "hidden", "epochs", "seconds"]
     pd.DataFrame(lines, columns=columns).to_csv(table, index=False, lineterminator="\n")
 
 
