@@ -8,6 +8,8 @@ out of the grid and named, and refused with the reason where somebody asks for i
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from visitseq.encode.refusal import refusal_of_encoding
+
 Section = Mapping[str, Any]
 
 
@@ -18,28 +20,7 @@ def refusal(
     of_model = None if model is None else _refusal_of_model(task["kind"], model)
     if of_model is not None or encoding is None:
         return of_model
-    if encoding["vocabulary"] == "rollup" and task.get("rollup", "none") == "none":
-        return _NO_ROLLUP[task["kind"]]
-    return None if task["kind"] == "onset" else _refusal_of_steps(task, encoding)
-
-
-#: Why vocabulary rollup means nothing to a kind of task, or to one whose rollup is none.
-_NO_ROLLUP = {
-    "onset": "an onset has no labels whose rollup its codes could share; take vocabulary groups",
-    "forecast": "the labels of a forecast are codes; take vocabulary codes",
-    "next_visit": "with rollup none the labels are codes; take vocabulary codes",
-}
-
-
-def _refusal_of_steps(task: Section, encoding: Section) -> str | None:
-    """Why visits cannot be predicted with an encoding, in words; None if they can."""
-    what = {"forecast": "a forecast is of visits", "next_visit": "the next visit is asked"}
-    if encoding["sequence"] == "code":
-        return f"{what[task['kind']]}, and with sequence code a step is a code; take visit"
-    missing = sorted(set(task["labels"]) - set(encoding["domains"]))
-    if missing:
-        return f"the labels' domain {missing[0]} is not among the encoding's domains"
-    return None
+    return refusal_of_encoding(task, encoding)
 
 
 #: The kinds of model that predict the next visit; those without weights are counted.

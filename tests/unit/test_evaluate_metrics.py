@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from visitseq.evaluate import Estimate, auroc
 from visitseq.evaluate.bootstrap import Groups
 from visitseq.evaluate.metrics import METRICS, estimate_metrics, metric_draws, metric_values
-from visitseq.evaluate.ranking import mid_ranks
+from visitseq.evaluate.mid_ranks import mid_ranks
 from visitseq.evaluate.scored_rows import ScoredRows
 
 Array = npt.NDArray[Any]

@@ -60,6 +60,26 @@ def test_an_edit_reruns_the_stages_that_use_it(library: Path) -> None:
     }
 
 
+def dependencies(stage: str) -> set[str]:
+    """Files of the library that a stage's digest covers."""
+    found = fingerprint._dependencies(fingerprint._path_of(f"visitseq.{stage}"))
+    return {path.relative_to(fingerprint._ROOT).as_posix() for path in found}
+
+
+@pytest.mark.parametrize("stage", ["train.network", "train.baseline", "train.pretrained"])
+def test_training_does_not_depend_on_how_models_are_judged(stage: str) -> None:
+    judged = {f"evaluate/{name}.py" for name in ("bootstrap", "scored_rows", "ranking")}
+    assert judged <= dependencies("evaluate.evaluate")
+    assert not judged & dependencies(stage)
+    assert ("train/features.py" in dependencies(stage)) == (stage == "train.baseline")
+
+
+@pytest.mark.parametrize("stage", ["encode.encode", "encode.targets"])
+def test_what_is_encoded_depends_on_refusals_of_encodings_alone(stage: str) -> None:
+    assert "encode/refusal.py" in dependencies(stage)
+    assert "grid.py" not in dependencies(stage)
+
+
 def test_data_files_count(library: Path) -> None:
     edited = changed(library, "data/simulator_emissions.csv", "\n", "\n\n")
     assert edited == {"simulate.site"}

@@ -40,6 +40,23 @@ def test_a_second_run_does_nothing(paper: Workflow) -> None:
     assert paper.planned("--configfile", *CONFIGURATIONS) == {}
 
 
+@pytest.mark.parametrize(
+    ("edited", "again", "kept"),
+    [
+        ({"dimension": 9}, {"train_site_vectors", "place_vectors"}, {"encode_visits"}),
+        ({"sequence": "code"}, {"encode_visits", "place_vectors"}, {"train_site_vectors"}),
+    ],
+)
+def test_an_edit_of_an_encoding_repeats_what_uses_the_key(
+    paper: Workflow, tmp_path: Path, edited: dict[str, object], again: set[str], kept: set[str]
+) -> None:
+    overlay = tmp_path / "edited.yaml"
+    overlay.write_text(yaml.safe_dump({"encodings": {"skipgram": edited}}), "utf-8")
+    planned = paper.planned("--configfile", *CONFIGURATIONS, overlay)
+    assert again <= planned.keys()
+    assert not kept & planned.keys()
+
+
 def test_every_table_and_figure_of_the_documentation_is_there(paper: Workflow) -> None:
     text = (ROOT / "docs/heart_failure.md").read_text("utf-8")
     cells = [

@@ -28,7 +28,7 @@ rule encode_visits:
     threads: 1
     params:
         task=lookup("tasks/{task}", within=config),
-        encoding=lookup("encodings/{encoding}", within=config),
+        encoding=of_encoding(VISIT_KEYS),
         seed=RUN["seed"],
         parts=RUN["parts"],
         code=fingerprint("encode.encode"),
@@ -57,7 +57,7 @@ rule encode_targets:
     threads: 1
     params:
         task=before_scoring,
-        encoding=lookup("encodings/{encoding}", within=config),
+        encoding=of_encoding(VISIT_KEYS),
         parts=RUN["parts"],
         code=fingerprint("encode.targets"),
     script:
@@ -81,7 +81,7 @@ rule train_site_vectors:
         "../../environment.yml"
     threads: 1
     params:
-        encoding=lookup("encodings/{encoding}", within=config),
+        encoding=of_encoding(SITE_KEYS),
         parts=RUN["parts"],
         seed=RUN["seed"],
         code=fingerprint("encode.skipgram"),
@@ -126,7 +126,7 @@ rule train_vectors:
         "../../environment.yml"
     threads: 1
     params:
-        encoding=lookup("encodings/{encoding}", within=config),
+        encoding=of_encoding(LEARNING_KEYS),
         parts=RUN["parts"],
         seed=RUN["seed"],
         code=fingerprint("encode.skipgram"),

@@ -217,6 +217,19 @@ VECTORS = "results/3_encode/{site}/{task}/{encoding}/fold{fold}/vectors.safetens
 SITE_VECTORS = "results/3_encode/{site}/_corpus/{encoding}/fold{fold}/vectors.parquet"
 
 
+# What of an encoding's section decides its visits, and what else its vectors.
+VISIT_KEYS = ["vocabulary", "level", "sequence", "domains"]
+LEARNING_KEYS = ["dimension", "window", "paper_mode", "min_count"]
+# Whole records are read, whatever a step is.
+SITE_KEYS = [*LEARNING_KEYS, "vocabulary", "level", "domains"]
+
+
+def of_encoding(keys):
+    """What of an encoding's section a rule uses, so that no other key reruns it."""
+
+    return lambda wildcards: {key: config["encodings"][wildcards.encoding][key] for key in keys}
+
+
 def with_corpus(corpus):
     """The encodings whose vectors are learned from ``corpus``."""
     return [name for name in WITH_VECTORS if config["encodings"][name]["corpus"] == corpus]

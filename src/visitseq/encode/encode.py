@@ -29,9 +29,9 @@ from visitseq.cohort.visits import VisitBlock, visit_blocks
 from visitseq.cohort.windows import window_table
 from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import Steps, hash_codes, steps_of, visit_columns, write_batch
+from visitseq.encode.refusal import refusal_of_encoding
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
 from visitseq.errors import UserError
-from visitseq.grid import refusal
 from visitseq.tables import VISITS, write_parquet
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def encode_visits(
     UserError
         The encoding is none for an onset, or there are more codes than 32-bit offsets can address.
     """
-    reason = refusal({**task, "kind": "onset"}, encoding)
+    reason = refusal_of_encoding({**task, "kind": "onset"}, encoding)
     if reason is not None:
         raise UserError(f"The task and the encoding do not go together: {reason}.")
     rows, code_table = pq.read_table(cohort), pq.read_table(codes)

@@ -29,10 +29,10 @@ import pyarrow.parquet as pq
 from visitseq.cohort.visits import visit_blocks
 from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import Steps, steps_of, visit_columns, write_batch
+from visitseq.encode.refusal import refusal_of_encoding
 from visitseq.encode.rollup import Labels, roll_up, rolled_up_columns
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
 from visitseq.errors import UserError
-from visitseq.grid import refusal
 from visitseq.tables import VISIT_TARGETS, write_parquet
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def encode_targets(
         Filled section of kind forecast or next_visit: labels, rollup; of a forecast visits_ahead,
         of the next visit level.
     encoding
-        Filled section: vocabulary, level, domains.
+        Filled section: vocabulary, level, sequence, domains.
     cohort, events, codes, ancestors
         cohort.parquet; events.parquet, codes.parquet and ancestors.parquet of the site.
     folder
@@ -74,7 +74,7 @@ def encode_targets(
         Task and encoding do not go together, nobody has visits enough, or there are more codes than
         32-bit offsets can address.
     """
-    reason = refusal(task, encoding)
+    reason = refusal_of_encoding(task, encoding)
     if reason is not None:
         raise UserError(f"The task and the encoding do not go together: {reason}.")
     rows, code_table = pq.read_table(cohort), pq.read_table(codes)

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from visitseq.evaluate.estimate import LEVEL, Estimate, undefined
-from visitseq.evaluate.ranking import mid_ranks
+from visitseq.evaluate.mid_ranks import mid_ranks
 
 ASSUMPTION = "rows are independent (matched sets ignored)"
 FEW = "no interval: fewer than two cases or controls"

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from visitseq.evaluate.mid_ranks import mid_ranks
 from visitseq.evaluate.scored_rows import ScoredRows
 
 Floats = npt.NDArray[np.float64]
@@ -92,35 +93,6 @@ def set_pairs(rows: ScoredRows) -> tuple[Floats, Floats]:
     rank_sum = np.bincount(index, weights=ranks * case, minlength=groups)
     pairs = (cases * controls).astype(np.float64)
     return pairs, rank_sum - cases * (cases + 1) / 2
-
-
-def mid_ranks(score: Floats, group: npt.NDArray[np.int64] | None = None) -> Floats:
-    """Rank of each score among those of its group, 1 for the lowest; ties share their mean.
-
-    Parameters
-    ----------
-    score
-        Scores, shape (rows,).
-    group
-        Group of each row, shape (rows,); None for a single one.
-    """
-    group = np.zeros(len(score), dtype=np.int64) if group is None else group
-    order = np.lexsort((score, group))
-    new_group = _changes(group[order])
-    tie = np.cumsum(new_group | _changes(score[order])) - 1
-    place = np.arange(1, len(order) + 1, dtype=np.float64)
-    mean_place = np.bincount(tie, weights=place) / np.bincount(tie)
-    before = (place[new_group] - 1)[np.cumsum(new_group) - 1]
-    ranks = np.empty(len(order))
-    ranks[order] = mean_place[tie] - before
-    return ranks
-
-
-def _changes(values: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
-    """Where a value differs from the one before it; the first always does."""
-    changes = np.ones(len(values), dtype=np.bool_)
-    changes[1:] = values[1:] != values[:-1]
-    return changes
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:

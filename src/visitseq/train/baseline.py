@@ -89,7 +89,7 @@ def train_baseline(
         model={**model, **trials[kept].settings},
         encoding=encoding,
         seed=seed,
-        window=features.window,
+        window=features.window._asdict(),
         search=search_json(trials, kept) if model["search"] else None,
     )
 

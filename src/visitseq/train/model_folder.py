@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from visitseq.train.features import Window
 from visitseq.train.losses import Losses
 from visitseq.train.training_data import TrainingData
 
@@ -43,7 +42,7 @@ def write_card(
     early_stopping: Mapping[str, Any] | None = None,
     pretraining: Mapping[str, Any] | None = None,
     search: Mapping[str, Any] | None = None,
-    window: Window | None = None,
+    window: Mapping[str, int] | None = None,
 ) -> None:
     """Write model.json: with the weights, all that is needed to score new sequences.
 
@@ -75,7 +74,7 @@ def write_card(
         **({"early_stopping": dict(early_stopping)} if early_stopping else {}),
         **({"pretraining": dict(pretraining)} if pretraining else {}),
         **({"search": dict(search)} if search else {}),
-        **({"window": window._asdict()} if window else {}),
+        **({"window": dict(window)} if window else {}),
         "training": _part(labels[data.training], losses.training if losses else None),
         "validation": _part(labels[data.validation], losses.validation if losses else None),
         "known": data.known.tolist(),

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from visitseq.evaluate.ranking import mid_ranks
+from visitseq.evaluate.mid_ranks import mid_ranks
 
 
 @dataclass(frozen=True)
