@@ -44,7 +44,7 @@ def test_a_second_run_does_nothing(paper: Workflow) -> None:
     ("edited", "again", "kept"),
     [
         ({"dimension": 9}, {"train_site_vectors", "place_vectors"}, {"encode_visits"}),
-        ({"sequence": "code"}, {"encode_visits", "place_vectors"}, {"train_site_vectors"}),
+        ({"sequence": "visit"}, {"encode_visits", "place_vectors"}, {"train_site_vectors"}),
     ],
 )
 def test_an_edit_of_an_encoding_repeats_what_uses_the_key(
