@@ -35,4 +35,4 @@ test: env
 	. $(BIN)/activate && ruff check && ruff format --check
 	. $(BIN)/activate && snakefmt --check Snakefile workflow/rules
 	. $(BIN)/activate && mypy
-	. $(BIN)/activate && pytest --numprocesses 2 --dist loadgroup --durations=10
+	. $(BIN)/activate && pytest --numprocesses 2 --dist loadfile --durations=10
