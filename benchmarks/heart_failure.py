@@ -29,7 +29,16 @@ CONFIGURATIONS = (
 
 def run(folder: Path) -> None:
     """Run the study on two cores."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--quiet", "all", "--rerun-incomplete"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "--quiet",
+        "all",
+        "--rerun-incomplete",
+    ]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     subprocess.run([*command, "--configfile", *map(str, CONFIGURATIONS)], check=True, cwd=ROOT)
 
@@ -86,10 +95,10 @@ def main() -> None:
     lines = [
         "# The heart-failure study at the paper's size",
         "",
-        f"Written by `python benchmarks/heart_failure.py` on {platform.machine()}, two jobs at once.",
-        f"Synthetic records: {label.sum():,} cases and {(~label).sum():,} controls of 257,000",
-        "simulated persons; the paper has 3,884 and 28,903. The seconds of the processor are what the",
-        "study takes; those on the clock hold whatever else the machine did.",
+        f"Written by `python benchmarks/heart_failure.py` on {platform.machine()}, two jobs at",
+        f"once. Synthetic records: {label.sum():,} cases and {(~label).sum():,} controls of 257,000",
+        "simulated persons; the paper has 3,884 and 28,903. The seconds of the processor are what",
+        "the study takes; those on the clock hold whatever else the machine did.",
         "",
         *cost_lines(costs(results)),
         "",
