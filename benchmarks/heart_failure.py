@@ -95,8 +95,8 @@ def main() -> None:
     lines = [
         "# The heart-failure study at the paper's size",
         "",
-        f"Written by `python benchmarks/heart_failure.py` on {platform.machine()}, two jobs at",
-        f"once. Synthetic records: {label.sum():,} cases and {(~label).sum():,} controls of 257,000",
+        f"Written by `python benchmarks/heart_failure.py` on {platform.machine()}, two",
+        f"jobs at once. Synthetic records: {label.sum():,} cases and {(~label).sum():,} controls of 257,000",
         "simulated persons; the paper has 3,884 and 28,903. The seconds of the processor are what",
         "the study takes; those on the clock hold whatever else the machine did.",
         "",
