@@ -97,7 +97,7 @@ def main() -> None:
         "",
         f"Written by `python benchmarks/heart_failure.py` on {platform.machine()}, two",
         f"jobs at once. Synthetic records: {label.sum():,} cases and {(~label).sum():,} controls",
-        "of 257,000 simulated persons; the paper has 3,884 and 28,903. The seconds of the processor",
+        "of 257,000 simulated persons; the paper has 3,884 and 28,903. The seconds of a processor",
         "are what the study takes; those on the clock hold whatever else the machine did.",
         "",
         *cost_lines(costs(results)),
