@@ -106,7 +106,6 @@ def test_an_edit_of_one_model_reruns_its_jobs_alone(study: Workflow) -> None:
         "evaluate_model": 4,
         "measure_reach": 4,
         "time_scoring": 2,
-        "explain_model": 4,
         "draw_figures": 1,
     }
 
