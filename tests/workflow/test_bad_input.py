@@ -60,8 +60,8 @@ BEFORE: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
         "sites/lakeview: order_effect works in primary_care and intensive_care only",
     ),
     "undefined model": (
-        lambda _: {"run": {"models": ["retain"]}},
-        "run/models: retain is not defined",
+        lambda _: {"run": {"models": ["perceiver"]}},
+        "run/models: perceiver is not defined",
     ),
     "age upside down": (
         lambda _: {"cohorts": {"heart_failure": {"age": [85, 40]}}},

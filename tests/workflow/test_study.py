@@ -99,7 +99,9 @@ def test_one_core_gives_the_same_bytes(study: Workflow, tmp_path: Path) -> None:
 
 
 def test_an_edit_of_one_model_reruns_its_jobs_alone(study: Workflow) -> None:
-    with edited(study.project / "config.yaml", "learning_rate: 0.001", "learning_rate: 0.002"):
+    # Of the models in the study, gru alone has its learning rate behind this comment.
+    rate = "and to 0.1 with sgd.\n    optimiser: adam\n    learning_rate: 0.00"
+    with edited(study.project / "config.yaml", f"{rate}1", f"{rate}2"):
         planned = study.planned("--configfile", TINY)
     assert planned == {
         "train_model": 4,
