@@ -1,5 +1,6 @@
 """The configuration: how files are laid together, what is refused, what is filled in."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -289,3 +290,25 @@ def test_a_classical_model_has_what_the_next_visit_asks_of_it() -> None:
     assert models["logistic"]["next_visit"]["last_visits"] == 5
     with pytest.raises(UserError, match="next_visit is no setting"):
         filled(models={"mine": {"kind": "mlp", "search": {"next_visit": [{}]}}})
+
+
+def test_the_heart_failure_study_gives_all_the_same_budget_and_networks_three_seeds() -> None:
+    experiment = ROOT / "workflow/experiments/paper_heart_failure.yaml"
+    config = filled(**yaml.safe_load(experiment.read_text("utf-8")))
+    run = {name: config["models"][name] for name in config["run"]["models"]}
+    points = {name: prod(map(len, model["search"].values())) for name, model in run.items()}
+    assert set(points.values()) == {4}
+    networks = (
+        "gru",
+        "gru_no_duration",
+        "rnn",
+        "lstm",
+        "bigru",
+        "seq2seq",
+        "retain",
+        "transformer",
+    )
+    for name in networks:
+        assert [run[f"{name}_seed{seed}"] for seed in (1, 2)] == [
+            {**run[name], "seed": seed} for seed in (1, 2)
+        ]

@@ -1,0 +1,84 @@
+# The tables and figures of the study, and how the report shows them. No rules.
+
+#: What the report calls a figure whose file has a shorter name.
+TITLES = {
+    "roc": "ROC curves",
+    "love": "balance (Love plot)",
+    "encodings": "AUROC by encoding",
+    "windows": "AUROC by window",
+    "schematic_visits": "visits as vectors",
+    "schematic_network": "network",
+    "schematic_windows": "windows",
+    "timing_training": "seconds of training",
+    "strata": "number of visits",
+    "schematic_next_visit": "network that predicts the next visit",
+    "next_visit_recall": "recall by visits read",
+    "next_visit_frequency": "recall by frequency of the label",
+    "next_visit_labels": "recall by number of labels",
+    "next_visit_entropy": "entropy as a code is repeated",
+}
+
+
+def shown(name, category):
+    """The vector graphic of a figure, with its caption, as the report shows it."""
+    return report(
+        f"results/7_figures/fig_{name}.svg",
+        caption=f"../report/fig_{name}.rst",
+        category=category,
+        labels={"figure": TITLES.get(name, name)},
+    )
+
+
+def listed(name, category):
+    """A table with its caption, as the report shows it."""
+    return report(
+        f"results/7_figures/table_{name}.csv",
+        caption=f"../report/table_{name}.rst",
+        category=category,
+        labels={"table": name},
+    )
+
+
+FIGURE_NAMES = [
+    *["roc", "calibration", "strata", "subgroups"],
+    *["attrition", "love", "cohort", "reach", "importance"],
+]
+TABLE_NAMES = [
+    *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],
+    *["cohort", "reach", "importance", "errors", "giveaways"],
+]
+# Drawn only where the study has a forecast.
+FORECAST_FIGURES = ["forecast"] if run_tasks("forecast") else []
+# The figures and tables of the heart-failure paper, by the report's chapter.
+PAPER_FIGURES = {
+    "encodings": "Prediction",
+    "windows": "Prediction",
+    "schematic_visits": "Method",
+    "schematic_network": "Method",
+    "schematic_windows": "Method",
+    **({"timing_training": "Networks"} if RUN["training_sizes"] else {}),
+}
+PAPER_TABLES = {
+    "observation": "Prediction",
+    "prediction": "Prediction",
+    "timing_scoring": "Networks",
+}
+# The figures and tables of Doctor AI, where the study predicts next visits.
+NEXT_VISIT_FIGURES = [
+    "schematic_next_visit",
+    *[f"next_visit_{what}" for what in ("recall", "frequency", "labels", "entropy")],
+]
+NEXT_VISIT_FIGURES = NEXT_VISIT_FIGURES if run_tasks("next_visit") else []
+NEXT_VISIT_TABLES = ["next_visit_data", "next_visit"] if run_tasks("next_visit") else []
+# Only where a task asks for it.
+NEXT_VISIT_TABLES += ["choi_compat"] if CHOI_COMPAT else []
+FIGURES = [
+    "results/7_figures/metrics.parquet",
+    *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),
+    *expand("results/7_figures/table_{name}.csv", name=[*PAPER_TABLES, *NEXT_VISIT_TABLES]),
+    *expand(
+        "results/7_figures/fig_{name}.{format}",
+        name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES, *NEXT_VISIT_FIGURES],
+        format=["svg", "pdf"],
+    ),
+]
