@@ -53,6 +53,10 @@ class Checkpoint:
     folder: Path
     digest: str
 
+    def within(self, name: str) -> "Checkpoint":
+        """Give the checkpoint of a part of the training, in a folder of its own in this one."""
+        return Checkpoint(self.folder / name, self.digest)
+
     def load(self) -> tuple[Tensors, dict[str, Any]] | None:
         """Read the tensors and values that were saved; None where there are none to go on from."""
         state = self._state()

@@ -54,8 +54,8 @@ class Fitted:
 
 def fit_trials(
     model: Mapping[str, Any],
-    checkpoint: Checkpoint,
-    fit_point: Callable[[Mapping[str, Any], Checkpoint], Fitted],
+    checkpoint: Checkpoint | None,
+    fit_point: Callable[[Mapping[str, Any], Checkpoint | None], Fitted],
 ) -> tuple[Fitted, dict[str, Any] | None]:
     """Fit every point of the model's search; without a search the model as it stands.
 
@@ -64,7 +64,7 @@ def fit_trials(
     model
         The model's section of the configuration; ``search`` is used.
     checkpoint
-        Of the model; those of the points stand in its folder.
+        Of the model; those of the points stand in its folder. None keeps nothing.
     fit_point
         Trains a network from settings (the section with a point's values in it) and a checkpoint.
 
@@ -84,7 +84,7 @@ def fit_trials(
     points = grid_points(model)
     for place, point in enumerate(points):
         log.info("point %d of %d of the search: %s", place + 1, len(points), point)
-        own = Checkpoint(checkpoint.folder / f"trial{place}", checkpoint.digest)
+        own = checkpoint.within(f"trial{place}") if checkpoint else None
         fitted = fit_point({**model, **point}, own)
         trials.append(Trial(point, fitted.auroc(), fitted.losses.validation))
         if choose_trial(trials) == place:
