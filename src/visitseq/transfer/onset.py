@@ -100,8 +100,7 @@ def transfer_model(
         parts=parts,
         seed=seed,
     )
-    weights = (trained / name for name in ("model.safetensors", "model.skops"))
-    inputs = [visits, vocabulary, ancestors, trained / "model.json", *filter(Path.exists, weights)]
+    inputs = [visits, vocabulary, ancestors, *sorted(trained.glob("model.*"))]
     settings = {"task": dict(task), "encoding": dict(encoding), "fold": fold, "parts": parts}
     digest = training_digest(
         [*inputs, *([vectors] if vectors else [])], {**settings, "seed": seed}, __name__
@@ -135,8 +134,7 @@ def _learner(target: Target, trained: Path, card: Mapping[str, Any]) -> Learner:
 
 def _draw(target: Target, arm: Arm) -> DrawnRows:
     """Rows of an arm."""
-    what = {"fraction": arm.fraction, "draw": arm.draw, "seed": target.seed}
-    draw = partial(draw_rows, groups=target.groups, **what)
+    draw = partial(draw_rows, groups=target.groups, arm=arm, seed=target.seed)
     return DrawnRows(draw(target.training), draw(target.validation))
 
 
