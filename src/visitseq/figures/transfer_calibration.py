@@ -33,8 +33,8 @@ TITLE, BELOW, LINE = 0.5, 0.5, 0.21
 LEFTS, PLOT = {"intercept": 2.1, "slope": 4.65}, 2.2
 NAME_CHARACTERS = 18
 APART = 0.16  # between before and after, of a line
-ROOM = 0.15  # of the axis beyond the outermost dot, where intervals are cut
-NARROWEST = 0.6  # of what an axis spans
+MARGIN = 0.08  # of the axis beyond what it shows
+NARROWEST = 0.5  # that the dots are taken to span
 
 
 def draw_transfer_calibration(study: Study, results: list[TransferResult]) -> Figure:
@@ -125,10 +125,10 @@ def _estimate(arm: Arm, state: str, measure: str) -> Estimate:
 
 
 def _set_limits(axes: Axes, measure: str, arms: Sequence[Arm]) -> None:
-    """Show every dot; an interval that is much longer than their spread is cut by the axis."""
-    values = [_estimate(arm, state, measure).value for arm in arms for state in STATES]
-    known = [RIGHT[measure], *(value for value in values if not math.isnan(value))]
-    low, high = float(np.min(known)), float(np.max(known))
+    """Show every dot; an interval that reaches far beyond all of them is cut by the axis."""
+    estimates = [_estimate(arm, state, measure)[:3] for arm in arms for state in STATES]
+    values, *ends = np.array([*estimates, [RIGHT[measure]] * 3], dtype=np.float64).T
+    low, high = np.nanmin(values), np.nanmax(values)
     span = max(high - low, NARROWEST)
-    middle = (low + high) / 2
-    axes.set_xlim(middle - (0.5 + ROOM) * span, middle + (0.5 + ROOM) * span)
+    low, high = max(low - span, np.nanmin(ends)), min(high + span, np.nanmax(ends))
+    axes.set_xlim(low - MARGIN * span, high + MARGIN * span)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from visitseq.figures.dots import draw_dot
 from visitseq.figures.labels import mean_of, wrapped
@@ -80,7 +81,8 @@ def draw_coverage(study: Study, results: list[TransferResult]) -> Figure:
         axes = add_axes(figure, SHARES_LEFT, top, SHARES, height)
         _draw_shares(axes, own[0].direction, shares)
         _draw_metrics(study, add_axes(figure, METRIC_LEFT, top, METRIC, height), own)
-    add_legend(figure, 0.1, end, "Left: what is known. Right: patients of the target")
+    title = "Left: what is known. Right: patients of the target" + mean_of(study.folds)
+    add_legend(figure, 0.1, end, title)
     return figure
 
 
@@ -122,7 +124,8 @@ def _draw_metrics(study: Study, axes: Axes, results: Sequence[TransferResult]) -
     for middle in middles[1:]:
         axes.axhline(middle - 1.5, color=PALE, linewidth=0.6)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"Zero-shot {MAIN_LABELS[results[0].kind]}{mean_of(study.folds)}")
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.set_xlabel(f"{MAIN_LABELS[results[0].kind]}, zero-shot")
 
 
 def _draw_patients(study: Study, axes: Axes, line: int, result: TransferResult, arm: Arm) -> None:

@@ -60,9 +60,9 @@ def _numbers(coverage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _share(shares: Mapping[str, Any], way: str) -> str:
-    if shares[way] is None:
-        return f"undefined ({shares['reason']})"
-    return f"{shares[way]:.{_DIGITS}f}"
+    if shares[way] is not None:
+        return f"{shares[way]:.{_DIGITS}f}"
+    return f"undefined ({shares['reason']})" if "reason" in shares else "undefined"
 
 
 def _about(study: Study, coverage: Mapping[str, Any]) -> dict[str, str]:

@@ -114,14 +114,13 @@ def _curve(strategy: str, table: pd.DataFrame) -> Curve:
     fraction = table["fraction"].max()
     table = table[table["fraction"] == fraction]
     by_draw = table.pivot(index="epoch", columns=["fold", "draw"], values="test")
-    values = by_draw.to_numpy()
     return Curve(
         strategy=strategy,
         fraction=int(fraction),
         epochs=by_draw.index.to_numpy(),
-        mean=values.mean(axis=1),
-        low=np.nanmin(values, axis=1),
-        high=np.nanmax(values, axis=1),
+        mean=by_draw.mean(axis=1, skipna=False).to_numpy(),
+        low=by_draw.min(axis=1).to_numpy(),
+        high=by_draw.max(axis=1).to_numpy(),
         chosen=table.loc[table["chosen"], ["epoch", "test"]].to_numpy(dtype=np.float64),
     )
 

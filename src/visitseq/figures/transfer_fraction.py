@@ -43,6 +43,7 @@ def draw_by_fraction(study: Study, results: list[TransferResult]) -> Figure:
     figure = new_figure(WIDTH, height + legend_height(6, WIDTH), synthetic=synthetic)
     draw_panels(figure, shown, BELOW, lambda axes, result: _draw_panel(study, axes, result))
     if any(axes.axison for axes in figure.axes):
+        _name_looks(figure.axes[0], shown)
         title = "Mean over the draws of training rows [95% interval]" + mean_of(study.folds)
         add_legend(figure, 0.1, height, title)
     return figure
@@ -70,7 +71,7 @@ def _draw_zero_shot(axes: Axes, estimate: Estimate) -> None:
     if math.isnan(estimate.value):
         return
     look = LOOKS[ZERO_SHOT]
-    axes.axhline(estimate.value, color=look.colour, linewidth=0.8, label=STRATEGIES[ZERO_SHOT])
+    axes.axhline(estimate.value, color=look.colour, linewidth=0.8)
     if not math.isnan(estimate.low):
         axes.axhspan(estimate.low, estimate.high, color=look.colour, alpha=0.15, linewidth=0)
 
@@ -90,13 +91,25 @@ def _draw_strategy(
         marker=look.marker,
         linewidth=0.8,
         elinewidth=0.7,
-        label=STRATEGIES[arms[0].strategy],
     )
     missing = x[np.isnan(value)]
     if len(missing):
         across = axes.get_xaxis_transform()
         feet = np.full(len(missing), FOOT)
         axes.plot(missing, feet, "x", color=look.colour, transform=across, markersize=3.5)
+
+
+def _name_looks(axes: Axes, results: Sequence[TransferResult]) -> None:
+    """Give the legend what it names: every strategy that is drawn, in order."""
+    arms = [arm for result in results for arm in [result.zero_shot, *result.trained]]
+    drawn = {arm.strategy for arm in arms}
+    for strategy, label in STRATEGIES.items():
+        if strategy in drawn:
+            look = LOOKS[strategy]
+            marker = "" if strategy == ZERO_SHOT else look.marker
+            axes.plot([], [], look.dash + marker, color=look.colour, linewidth=0.8, label=label)
+    estimates = [(arm.means, result.main) for result in results for arm in result.trained]
+    if any(math.isnan(means[main].value) for means, main in estimates):
         axes.plot([], [], "x", color=GREY, markersize=3.5, label="not estimable or undefined")
 
 

@@ -24,9 +24,10 @@ from visitseq.figures.transfer_counts import may_show_arm
 from visitseq.figures.transfer_results import MAIN, MAIN_LABELS, TransferResult
 
 # Inches.
-TITLE, HEADS, ROW, BELOW, GAP = 0.42, 0.34, 0.4, 0.22, 0.15
+TITLE, HEADS, ROW, BELOW, GAP = 0.42, 0.36, 0.4, 0.2, 0.16
+NOTE = 0.25
 CHARACTER = 0.062
-NARROWEST, WIDEST = 0.86, 1.6
+NARROWEST, WIDEST = 0.72, 1.6
 #: How dark a cell of the lowest and the highest value is.
 LIGHT, DARK = 0.08, 0.55
 NOT_RUN = "not run"
@@ -49,20 +50,26 @@ def draw_matrix(study: Study, home: Sequence[Home], results: list[TransferResult
     kinds = {(r.direction.task, r.direction.encoding, r.model): r.kind for r in results}
     sources = [*study.synthetic, *_carried(study, results)]
     cell = _cell_width([*sources, *study.synthetic])
-    panel = cell * (len(study.synthetic) + 1) + GAP
+    titles = [
+        f"{task}, {encoding}\n{name}: {MAIN_LABELS[kind]}"
+        for (task, encoding, name), kind in kinds.items()
+    ]
+    words = max(len(line) for title in titles for line in title.split("\n"))
+    panel = max(cell * (len(study.synthetic) + 1), CHARACTER * words) + GAP
     columns = max(1, int(WIDTH // panel))
     height = TITLE + HEADS + ROW * len(sources) + BELOW
     rows = -(-len(kinds) // columns)
     width = max(WIDTH, panel * columns)
-    figure = new_figure(width, rows * height, synthetic=synthetic)
-    for place, (model, kind) in enumerate(kinds.items()):
+    figure = new_figure(width, rows * height + NOTE, synthetic=synthetic)
+    for place, model in enumerate(kinds):
         row, column = divmod(place, columns)
-        size = (panel - GAP, HEADS + ROW * len(sources))
+        size = (cell * (len(study.synthetic) + 1), HEADS + ROW * len(sources))
         axes = add_axes(figure, column * panel + GAP / 2, row * height + TITLE, *size)
-        metric = MAIN_LABELS[kind] + mean_of(study.folds)
-        axes.set_title(f"{model[0]}, {model[1]}\n{model[2]}: {metric}")
+        axes.set_title(titles[place])
         cells = matrix_cells(study, home, results, model)
         _draw_cells(axes, sources, list(study.synthetic), cells)
+    note = "Zero-shot [95% interval]" + mean_of(study.folds) + "; framed: where it was trained"
+    figure.text(GAP / 2 / width, 0.08 / figure.get_size_inches()[1], note, fontsize=7, color=GREY)
     return figure
 
 
@@ -108,9 +115,9 @@ def _cell_width(names: Sequence[str]) -> float:
 
 def _draw_cells(axes: Axes, sources: Sequence[str], targets: Sequence[str], cells: Cells) -> None:
     """Draw on axes whose units are cells; the names are left of column 0 and above row 0."""
-    axes.set(xlim=(-1, len(targets)), ylim=(len(sources), -HEADS / ROW))
+    axes.set(xlim=(-1, len(targets)), ylim=(len(sources), -HEADS / ROW), xticks=[], yticks=[])
     axes.set_axis_off()
-    axes.text(-1, -HEADS / ROW / 2, "trained ↓ tested →", fontsize=6, color=GREY, va="center")
+    axes.text(-1, -HEADS / ROW / 2, "tested →\ntrained ↓", fontsize=6, color=GREY, va="center")
     known = [e.value for e in cells.values() if not math.isnan(e.value)]
     for column, target in enumerate(targets):
         axes.text(column + 0.5, -HEADS / ROW / 2, _short(target), ha="center", va="center")

@@ -167,7 +167,7 @@ def mean_of_folds(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def _is_small(estimate: Estimate) -> bool:
-    return str(estimate.reason).startswith(NOT_ESTIMABLE)
+    return NOT_ESTIMABLE in str(estimate.reason)
 
 
 def _read(study: Study, direction: Direction, model: str) -> TransferResult:
@@ -187,7 +187,9 @@ def _places(content: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     yield from ((key, 0) for key in PATIENTS if key in content)
     for strategy in STRATEGIES:
         if strategy != ZERO_SHOT:
-            yield from ((strategy, fraction) for fraction in sorted(map(int, content[strategy])))
+            yield from (
+                (strategy, fraction) for fraction in sorted(map(int, content.get(strategy, {})))
+            )
 
 
 def _arm(kind: str, by_fold: Mapping[int, Mapping[str, Any]], key: str, fraction: int) -> Arm:
@@ -214,7 +216,8 @@ def _metrics(kind: str, content: Mapping[str, Any]) -> Metrics:
 
 
 def _means(folds: Sequence[Metrics]) -> Metrics:
-    return {name: mean_of_folds([fold[name] for fold in folds]) for name in folds[0]}
+    names = [name for name in folds[0] if all(name in fold for fold in folds)]
+    return {name: mean_of_folds([fold[name] for fold in folds]) for name in names}
 
 
 def _differences(kind: str, content: Mapping[str, Any], strategy: str, fraction: int) -> Metrics:

@@ -46,7 +46,7 @@ def arm_text(estimate: Estimate) -> str:
     """Write ``value [low, high]``; of an arm that is not estimable that it is not."""
     reason = str(estimate.reason)
     # The reason of a single fold counts the cases, which may be few.
-    if math.isnan(estimate.value) and reason.startswith(NOT_ESTIMABLE):
+    if math.isnan(estimate.value) and NOT_ESTIMABLE in reason:
         return reason if " folds" in reason else NOT_ESTIMABLE
     return interval_text(estimate, _DIGITS)
 
