@@ -81,9 +81,17 @@ def curve_lines(kind: str, strategies: Sequence[str]) -> list[str]:
                 for epoch in range(strategy == "scratch", 9 + draw):
                     low, high = WORTH[strategy]
                     test = high - (high - low) * 0.6**epoch + 0.005 * draw
-                    lines.append(
-                        f"{strategy},{fraction},{draw},{epoch},{MAIN[kind]},{test},{test},{epoch == 3 + draw}"
+                    own = (
+                        strategy,
+                        fraction,
+                        draw,
+                        epoch,
+                        MAIN[kind],
+                        test,
+                        test,
+                        epoch == 3 + draw,
                     )
+                    lines.append(",".join(map(str, own)))
     return lines
 
 

@@ -364,6 +364,13 @@ def abroad(file):
     ]
 
 
+def coverages():
+    """What each vocabulary holds of the other's, in every direction that is transferred."""
+    names = ("source", "target", "task", "encoding")
+    rows = dict.fromkeys(tuple(row[:4]) for row in TRANSFERRED)
+    return [f"{TRANSLATED}/coverage.json".format(**dict(zip(names, row))) for row in rows]
+
+
 #: The tasks, encodings and models whose scoring is repeated as the released code of Doctor AI does it.
 CHOI_COMPAT = [
     [task, encoding, model]

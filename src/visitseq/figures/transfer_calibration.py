@@ -71,10 +71,11 @@ def _draw_measure(
     study: Study, axes: Axes, results: Sequence[TransferResult], measure: str
 ) -> None:
     lines = [(result, arm) for result in results for arm in arms_shown(result)]
-    _set_limits(axes, measure, [arm for _, arm in lines])
+    shown = [arm for own, arm in lines if may_show_arm(own, arm, study.minimum_cell)]
+    _set_limits(axes, measure, shown)
     axes.axvline(RIGHT[measure], color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
     for line, (result, arm) in enumerate(lines):
-        if may_show_arm(result, arm, study.minimum_cell):
+        if arm in shown:
             _draw_arm(axes, line, arm, measure)
         else:
             _say(axes, line, SUPPRESSED)
