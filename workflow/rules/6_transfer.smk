@@ -2,6 +2,7 @@
 #
 #   translate_visits            the target's visits in the source's vocabulary -> visits, coverage
 #   translate_targets           the same where visits are asked, with their labels
+#   translate_vectors           the target's vectors of a fold, in that vocabulary
 #   evaluate_abroad             evaluate_model, on those visits -> zero_shot
 #   evaluate_next_visit_abroad  evaluate_next_visit, likewise
 
@@ -57,6 +58,29 @@ use rule translate_visits as translate_targets with:
         "results/benchmarks/translate_targets/{source}_to_{target}/{task}/{encoding}.tsv"
     wildcard_constraints:
         task=either(NEXT_VISITS),
+
+
+rule translate_vectors:
+    input:
+        vectors="results/3_encode/{target}/{task}/{encoding}/fold{fold}/vectors.safetensors",
+        own_vocabulary="results/3_encode/{target}/{task}/{encoding}/vocabulary.parquet",
+        vocabulary=f"{TRANSLATED}/vocabulary.parquet",
+        mapping=lambda wildcards: MAPPINGS.get((wildcards.source, wildcards.target), []),
+    output:
+        vectors=f"{TRANSLATED}/fold{{fold}}/vectors.safetensors",
+    log:
+        "results/logs/translate_vectors/{source}_to_{target}/{task}/{encoding}/fold{fold}.log",
+    benchmark:
+        "results/benchmarks/translate_vectors/{source}_to_{target}/{task}/{encoding}/fold{fold}.tsv"
+    wildcard_constraints:
+        encoding=either(WITH_VECTORS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=fingerprint("transfer.vectors"),
+    script:
+        "../scripts/translate_vectors.py"
 
 
 use rule evaluate_model as evaluate_abroad with:
