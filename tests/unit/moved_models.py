@@ -13,7 +13,7 @@ from visitseq.figures.transfer_results import MAIN, NAMES, PEAK
 FRACTIONS = (5, 10, 20, 40, 80, 100)
 #: What each strategy is worth on little and on all of the target's training part.
 WORTH = {"last_layer": (0.70, 0.74), "fine_tuned": (0.69, 0.79), "scratch": (0.55, 0.77)}
-FEW = "not estimable: 7 cases in the training rows drawn, fewer than 20"
+FEW = "not estimable: fewer than 20 cases in the drawn training rows"
 
 
 def estimate(value: float, half: float = 0.03) -> dict[str, Any]:

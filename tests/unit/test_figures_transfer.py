@@ -1,5 +1,6 @@
 """What models are worth at another site: by hand, as published, and nothing that overlaps."""
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from figure_words import shown_words as words
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
-from moved_models import WORTH, coverage_of, write_json, write_moved
+from moved_models import FEW, WORTH, coverage_of, write_json, write_moved
 from study_results import study_of, write_next_visits, write_results
 
 from visitseq.evaluate.estimate import Estimate, undefined
@@ -102,10 +103,8 @@ def test_the_mean_of_two_folds_by_hand() -> None:
     assert mean.low == pytest.approx(0.7 - math.hypot(0.1, 0.2) / 2)
     assert mean.high == pytest.approx(0.7 + math.hypot(0.04, 0.06) / 2)
     assert mean_of_folds(folds[:1]) == folds[0]
-    small = undefined("not estimable: 7 cases to learn from")
-    assert mean_of_folds([folds[0], small]).reason == "not estimable in 1 of 2 folds"
-    strange = undefined("no controls in the test part")
-    assert str(mean_of_folds([folds[0], strange]).reason).startswith("undefined in 1 of 2 folds")
+    few = mean_of_folds([folds[0], undefined(FEW)])
+    assert few.reason == f"undefined in 1 of 2 folds: {FEW}"
     without = mean_of_folds([folds[0], Estimate(0.8, math.nan, math.nan, "no interval")])
     assert without.value == pytest.approx(0.7)
     assert without.reason == "no interval: a fold has none"
@@ -168,7 +167,7 @@ def test_what_is_small_is_not_shown(tmp_path: Path) -> None:
     lines = lines_of(shown)
     few = lines["heart_failure", "gru", "scratch", 5, "all"]
     assert (few["training_rows"], few["training_cases"]) == ("not shown", "<10")
-    assert few["auroc"] == few["peak_auroc_optimistic"] == "not estimable"
+    assert few["auroc"] == few["peak_auroc_optimistic"] == FEW
     some = lines["heart_failure", "gru", "scratch", 20, "all"]
     assert (some["training_rows"], some["training_cases"]) == ("60", "12")
     # 18 cases are tested, 9 of them of high coverage: both groups are hidden, their sum is not.
@@ -185,6 +184,19 @@ def test_what_is_small_is_not_shown(tmp_path: Path) -> None:
     assert words(figures["transfer_coverage"]).count("suppressed") == 2
     for name in ("transfer_fraction", "transfer_coverage"):
         assert overlaps(figures[name]) == []
+
+
+def test_an_empty_group_is_undefined_and_not_small(tmp_path: Path) -> None:
+    shown = written(tmp_path, tasks=ONSETS)
+    path = shown.transfer_folder(shown.directions[0], "gru", 0) / "metrics.json"
+    content = json.loads(path.read_text("utf-8"))
+    content["zero_shot_high_coverage"] |= {"n": 500, "cases": 100}
+    nobody = {"value": None, "low": None, "high": None, "reason": "no cases in this half"}
+    content["zero_shot_low_coverage"] |= {"n": 0, "cases": 0, "auroc": nobody}
+    write_json(content, path)
+    low = lines_of(shown)["heart_failure", "gru", "zero_shot", 0, "low coverage"]
+    assert low["auroc"] == "undefined (no cases in this half)"
+    assert words(drawn(shown)["transfer_coverage"]).count("undefined") == 1
 
 
 def test_a_test_part_of_few_is_not_drawn(tmp_path: Path) -> None:

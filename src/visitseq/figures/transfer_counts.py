@@ -40,12 +40,8 @@ def may_show_groups(result: TransferResult, minimum: int) -> bool:
     """Whether patients with high and low coverage, and those without codes, are enough persons."""
     groups = [arm for arm in result.arms if arm.patients != "all"]
     for place, everybody in enumerate(result.zero_shot.tested):
-        cells = [_cells(arm.tested[place]) for arm in groups]
-        rest = [all_ - sum(own) for all_, *own in zip(_cells(everybody), *cells, strict=True)]
+        cells = [arm.tested[place].cells for arm in groups]
+        rest = [all_ - sum(own) for all_, *own in zip(everybody.cells, *cells, strict=True)]
         if any(hidden_levels([*cells, rest], minimum)):
             return False
     return True
-
-
-def _cells(counts: Counts) -> list[int]:
-    return [counts.rows] if counts.cases is None else [counts.cases, counts.rows - counts.cases]

@@ -19,6 +19,7 @@ from visitseq.evaluate.estimate import Estimate, undefined
 from visitseq.evaluate.metrics import METRICS
 from visitseq.evaluate.next_visit_metrics import METRICS as NEXT_VISIT_METRICS
 from visitseq.evaluate.recall import CUTS
+from visitseq.figures.small_cells import may_show
 from visitseq.figures.study import Direction, Study
 
 #: The strategies in the order in which they are shown, and their names.
@@ -48,7 +49,6 @@ NAMES = {
         PEAK,
     ),
 }
-NOT_ESTIMABLE = "not estimable"
 
 Metrics = dict[str, Estimate]
 
@@ -60,9 +60,9 @@ class Counts(NamedTuple):
     cases: int | None
 
     @property
-    def smallest(self) -> int:
-        """Cases or controls, whichever are fewer; persons where there are no cases."""
-        return self.rows if self.cases is None else min(self.cases, self.rows - self.cases)
+    def cells(self) -> tuple[int, ...]:
+        """Cases and controls; persons where there are no cases."""
+        return (self.rows,) if self.cases is None else (self.cases, self.rows - self.cases)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +98,8 @@ class Arm:
     differences: Metrics
 
     def may_show(self, minimum: int) -> bool:
-        """Whether every test part has so many cases and controls, or persons."""
-        return min(counts.smallest for counts in self.tested) >= minimum
+        """Whether every test part has so many cases and controls, or persons, or none."""
+        return all(may_show(cell, minimum) for counts in self.tested for cell in counts.cells)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +155,6 @@ def mean_of_folds(estimates: Sequence[Estimate]) -> Estimate:
     missing = [estimate for estimate in estimates if math.isnan(estimate.value)]
     if missing:
         count = f"in {len(missing)} of {len(estimates)} folds"
-        if all(_is_small(estimate) for estimate in missing):
-            return undefined(f"{NOT_ESTIMABLE} {count}")
         return undefined(f"undefined {count}: {missing[0].reason}")
     value, low, high = np.array([estimate[:3] for estimate in estimates], dtype=np.float64).T
     mean = float(value.mean())
@@ -164,10 +162,6 @@ def mean_of_folds(estimates: Sequence[Estimate]) -> Estimate:
         return Estimate(mean, math.nan, math.nan, "no interval: a fold has none")
     down, up = np.linalg.norm(value - low), np.linalg.norm(high - value)
     return Estimate(mean, mean - float(down) / len(value), mean + float(up) / len(value))
-
-
-def _is_small(estimate: Estimate) -> bool:
-    return NOT_ESTIMABLE in str(estimate.reason)
 
 
 def _read(study: Study, direction: Direction, model: str) -> TransferResult:

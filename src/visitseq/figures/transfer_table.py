@@ -13,7 +13,6 @@ from visitseq.figures.transfer_counts import may_show_arm, tested_counts, traini
 from visitseq.figures.transfer_results import (
     MAIN,
     NAMES,
-    NOT_ESTIMABLE,
     PEAK,
     Arm,
     TransferResult,
@@ -23,6 +22,8 @@ _DIGITS = 3
 _PLACE = ["source_records", "records", "source", "target", "task", "encoding", "model"]
 _ARM = ["strategy", "fraction", "patients", "folds"]
 _COUNTS = ["training_rows", "training_cases", "rows", "cases"]
+#: How the reason of an arm begins that had too few to learn from.
+NOT_ESTIMABLE = "not estimable"
 #: The strategies that others are compared with.
 _COMPARED = ("zero_shot", "scratch")
 
@@ -43,11 +44,10 @@ def transfer_table(study: Study, results: list[TransferResult]) -> pd.DataFrame:
 
 
 def arm_text(estimate: Estimate) -> str:
-    """Write ``value [low, high]``; of an arm that is not estimable that it is not."""
+    """Write ``value [low, high]``, or why there is none."""
     reason = str(estimate.reason)
-    # The reason of a single fold counts the cases, which may be few.
-    if math.isnan(estimate.value) and NOT_ESTIMABLE in reason:
-        return reason if " folds" in reason else NOT_ESTIMABLE
+    if math.isnan(estimate.value) and reason.startswith(NOT_ESTIMABLE):
+        return reason
     return interval_text(estimate, _DIGITS)
 
 
