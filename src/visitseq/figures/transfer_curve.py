@@ -90,7 +90,8 @@ def draw_curve(study: Study, results: list[TransferResult]) -> Figure:
         lambda axes, result: _draw_panel(study, axes, result, curves[id(result)]),
     )
     if any(axes.lines for axes in figure.axes):
-        title = "Mean and range over the draws; dots: the epoch that validation chose in each"
+        of = "draws and folds" if len(study.folds) > 1 else "draws"
+        title = f"Mean and range over the {of}; dots: the epoch that validation chose in each"
         add_legend(figure, 0.1, ours, title)
     if not shown:
         note = "no model that is trained in epochs was moved"
