@@ -344,6 +344,7 @@ def test_what_python_2_wrote_is_read(tmp_path: Path, protocol: int) -> None:
         ({"a": 1, "b": 1}, "1 codes have the number of another"),
         ({"a": 1.0}, "1 of 1 numbers are not each a whole number"),
         ({1: 1}, "1 of 1 names are not each a string"),
+        ({"\ud800": 1}, "half a character"),
     ],
 )
 def test_what_is_wrong_in_a_types_file(tmp_path: Path, content: Any, message: str) -> None:
@@ -361,6 +362,8 @@ def test_what_is_wrong_in_a_types_file(tmp_path: Path, content: Any, message: st
         ([[0, math.nan], [0]], "or no number"),
         ([[0, math.inf], [0]], "or no number"),
         ([[0, 60000], [0]], "above 54788"),
+        ([[0, 10**400], [0]], "a time is beyond 2147483647"),
+        ([[0, -(10**400)], [0]], "a time is beyond 2147483647"),
     ],
 )
 def test_times_that_do_not_fit_the_visits(tmp_path: Path, times: Any, message: str) -> None:

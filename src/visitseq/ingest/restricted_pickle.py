@@ -15,6 +15,7 @@ the file has bytes, which no plain list does, is refused before it is unfolded.
 import io
 import pickle
 import pickletools
+import re
 from collections.abc import Collection, Iterable
 from itertools import chain
 from pathlib import Path
@@ -59,6 +60,9 @@ _READERS = {
     for step in pickletools.opcodes
     if step.name in _STEPS
 }
+
+#: Half of a character of UTF-16, which no text that is written may hold.
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 
 #: Codes are numbered with 32 bits.
 _LARGEST = 2**31 - 1
@@ -106,6 +110,9 @@ def read_times(path: Path) -> list[list[float]]:
     content = _load(path)
     times = _lists(path, _lists(path, [content], "patients"), "times")
     _check_numbers(path, times, (int, float), "times", "a number")
+    # A whole number may be too large for any array; which days may be is asked later.
+    if any(type(time) is int and abs(time) > _LARGEST for time in times):
+        raise UserError(f"{path}: a time is beyond {_LARGEST}. Write days since the visit before.")
     return content  # type: ignore[no-any-return]
 
 
@@ -121,6 +128,8 @@ def read_types(path: Path) -> dict[str, int]:
     if type(content) is not dict:
         raise UserError(f"{path} is no dictionary of code names to numbers. {_REMEDY}")
     _check_numbers(path, list(content), (str,), "names", "a string")
+    if any(map(_NO_TEXT.search, content)):
+        raise UserError(f"{path}: a name holds half a character. Write the names as UTF-8.")
     _check_numbers(path, list(content.values()), (int,), "numbers", "a whole number")
     if len(set(content.values())) < len(content):
         repeated = len(content) - len(set(content.values()))
