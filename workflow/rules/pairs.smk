@@ -59,3 +59,10 @@ def abroad(file):
             f"results/6_transfer/{ABROAD}/{file}", **dict(zip(names, row)), fold=RUN["folds"]
         )
     ]
+
+
+def coverages():
+    """What each vocabulary holds of the other's, in every direction that is transferred."""
+    names = ("source", "target", "task", "encoding")
+    rows = dict.fromkeys(tuple(row[:4]) for row in TRANSFERRED)
+    return [f"{TRANSLATED}/coverage.json".format(**dict(zip(names, row))) for row in rows]
