@@ -79,6 +79,15 @@ def unexplained(model: Section) -> str | None:
     return None if reason is None else f"it is of kind {model['kind']}, and {reason}"
 
 
+def unexported(task: Section, model: Section) -> str | None:
+    """Why a trained model cannot leave the house, in words; None if it can."""
+    if model["kind"] == "knn":
+        return "a model of kind knn is its training records, and nobody should be given those"
+    if task["kind"] == "forecast":
+        return "a forecast is not carried to another hospital"
+    return None
+
+
 def asked(run: Section, task: str, **names: str) -> bool:
     """Whether ``run.narrow`` leaves a task the encoding or model named, as encoding=…, model=….
 
