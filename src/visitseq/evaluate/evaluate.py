@@ -4,6 +4,9 @@ The validation part is scored first: it chooses the threshold and, where scores 
 probabilities, fits the sigmoid that makes some of them. Then the test part is scored, and
 its metrics are computed from the whole table of predictions, with bootstrap intervals whose draws
 are the same for every model of the fold.
+
+A model that came from another hospital brings threshold and sigmoid along: as it is, it has learned
+nothing from the hospital where it is now.
 """
 
 import json
@@ -47,6 +50,7 @@ def evaluate_model(
     draws: int,
     folder: Path,
     oracle: Path | None = None,
+    home: Path | None = None,
 ) -> None:
     """Write predictions.parquet, validation.parquet and metrics.json of one model and fold.
 
@@ -67,6 +71,9 @@ def evaluate_model(
         Where the files go.
     oracle
         The task's oracle.parquet at a simulated site; metrics.json then holds its metrics too.
+    home
+        The metrics.json of the model where it was trained, whose threshold and sigmoid are taken;
+        with None both are of the validation part of ``visits``.
 
     Raises
     ------
@@ -77,8 +84,9 @@ def evaluate_model(
     test = sequences.take(sequences.rows_of_parts([fold]))
     validation = sequences.take(sequences.rows_of_parts([validation_part(fold, parts)]))
     validation_scores = _score(model, validation, trained)
-    threshold = choose_threshold(validation.label, validation_scores)
-    platt = _platt(model, validation, validation_scores)
+    threshold, platt = (
+        _read_decisions(home) if home else _decisions(model, validation, validation_scores)
+    )
     test_scores = _score(model, test, trained)
 
     def table(sequences: Sequences, scores: Floats) -> pa.Table:
@@ -106,12 +114,22 @@ def evaluate_model(
     logger.info("%d rows with %d cases scored; AUROC %s", len(test), content["cases"], auroc)
 
 
-def _platt(model: TrainedModel, validation: Sequences, scores: Floats) -> Platt | None:
-    """Fit the sigmoid of a model whose scores are no probabilities; None for any other."""
+def _decisions(
+    model: TrainedModel, validation: Sequences, scores: Floats
+) -> tuple[Threshold, Platt | None]:
+    """Choose the threshold, and fit the sigmoid of a model whose scores are no probabilities."""
+    threshold = choose_threshold(validation.label, scores)
     if model.gives_probabilities:
-        return None
+        return threshold, None
     training = model.card["training"]
-    return fit_platt(validation.label, scores, training["cases"] / training["rows"])
+    return threshold, fit_platt(validation.label, scores, training["cases"] / training["rows"])
+
+
+def _read_decisions(home: Path) -> tuple[Threshold, Platt | None]:
+    """Threshold and sigmoid of a metrics.json."""
+    content = json.loads(home.read_text(encoding="utf-8"))
+    platt = Platt.from_json(content["platt"]) if "platt" in content else None
+    return Threshold.from_json(content["threshold"]), platt
 
 
 def _in_words(metric: Mapping[str, Any]) -> str:
