@@ -32,7 +32,7 @@ from visitseq.encode.vectors import write_vectors
 from visitseq.errors import UserError
 from visitseq.evaluate.next_visit import predictions_table
 from visitseq.export.common_codes import persons_with
-from visitseq.export.reduce_model import reduce_model
+from visitseq.export.reduced import reduce_model
 from visitseq.train.next_visit import load_next_visit
 from visitseq.train.skops_archive import load_archive
 from visitseq.train.trained import load_model

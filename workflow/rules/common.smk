@@ -1,8 +1,9 @@
 # The configuration, checked and filled; the wildcards' names; the target lists. No rules.
 import os
 import sys
+from functools import cache
 from glob import glob
-from itertools import product
+from itertools import chain, product
 
 import yaml
 from snakemake.common.configfile import load_configfile
@@ -18,7 +19,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("
 from visitseq.config import fill_config, merge_config
 from visitseq.errors import UserError
 from visitseq.fingerprint import code_digest
-from visitseq.grid import asked, left_out, refusal, replicates, unexplained
+from visitseq.grid import asked, left_out, refusal, replicates, unexplained, unexported
 from visitseq.ingest.files import list_inputs
 from visitseq.ingest.released_files import released_files
 from visitseq.transfer.pairs import left_out_of_transfer, strategies_of, transferred
@@ -144,6 +145,7 @@ wildcard_constraints:
 COHORTS = sorted({config["tasks"][task]["cohort"] for task in RUN["tasks"]})
 MATCHED = [cohort for cohort in COHORTS if cohort in of_kind("cohorts", "case_control")]
 DOCTORAI = "results/8_export/doctorai/{site}/{task}/{encoding}/fold{fold}"
+EXPORTED = "results/8_export/model/{site}/{task}/{encoding}/{model}/fold{fold}"
 STUDY = "{site}/{task}/{encoding}/{model}/fold{fold}"
 TRANSLATED = "results/6_transfer/{source}_to_{target}/{task}/{encoding}"
 ABROAD = "{source}_to_{target}/{task}/{encoding}/{model}/fold{fold}"
@@ -199,6 +201,11 @@ SIMULATION = ["preset", "persons", "seed", "order_effect", "messy"]
 
 def is_simulated(site):
     return config["sites"][site]["source"] == "simulated"
+
+
+def is_synthetic(site):
+    """Whether a site's records were made up, as far as its section says."""
+    return config["sites"][site].get("records") != "real"
 
 
 def records_of(wildcards):
@@ -346,6 +353,52 @@ def combinations(kind):
     return [[task, e, m] for task, e, m in named if is_run(task, encoding=e, model=m)]
 
 
+#: The models that may leave the house.
+EXPORTABLE = [
+    name for name, own in config["models"].items() if unexported({"kind": "onset"}, own) is None
+]
+
+
+@cache
+def exported():
+    """The manifest of every model of the study that leaves; what does not is named in the log."""
+    manifests, sentences = [], {}
+    for task, encoding, model in chain.from_iterable(
+        map(combinations, ["onset", "next_visit", "forecast"])
+    ):
+        reason = unexported(config["tasks"][task], config["models"][model])
+        if reason is None:
+            manifests += grid(
+                f"{EXPORTED}/manifest.json", task=[task], encoding=[encoding], model=[model]
+            )
+        else:
+            sentences[f"model {model} of task {task} is not exported: {reason}."] = None
+    for sentence in sentences:
+        logger.info(sentence)
+    return manifests
+
+
+def labels_of(wildcards):
+    """The labels of a task that predicts some."""
+    folder = "results/3_encode/{site}/{task}/{encoding}"
+    return f"{folder}/labels.parquet".format(**wildcards) if wildcards.task in NEXT_VISITS else []
+
+
+def phenotype_of(wildcards):
+    """The phenotype file of a task's cohort, if it has one."""
+    return PHENOTYPE_FILES.get(cohort_of(wildcards), [])
+
+
+def sections_of(wildcards):
+    """The sections of the configuration that a model goes by."""
+    return {
+        "task": config["tasks"][wildcards.task],
+        "cohort": config["cohorts"][cohort_of(wildcards)],
+        "encoding": config["encodings"][wildcards.encoding],
+        "model": config["models"][wildcards.model],
+    }
+
+
 #: All that is transferred: source, target, task, encoding and model of each.
 TRANSFERRED = transferred(config)
 #: The pairs of hospitals between which models move, by both names.
@@ -377,7 +430,7 @@ def study():
     return {
         "sites": {
             name: {
-                "synthetic": config["sites"][name].get("records") != "real",
+                "synthetic": is_synthetic(name),
                 "simulated": is_simulated(name),
             }
             for name in RUN["sites"]

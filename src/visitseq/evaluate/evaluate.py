@@ -6,7 +6,8 @@ its metrics are computed from the whole table of predictions, with bootstrap int
 are the same for every model of the fold.
 
 A model that came from another hospital brings threshold and sigmoid along: as it is, it has learned
-nothing from the hospital where it is now.
+nothing from the hospital where it is now. So it can score persons whose outcome nobody knows yet;
+what it is worth there is then null, for want of an outcome.
 """
 
 import json
@@ -23,7 +24,8 @@ from visitseq.cohort.parts import validation_part
 from visitseq.encode.sequences import Sequences, read_sequences
 from visitseq.errors import UserError
 from visitseq.evaluate.delong import delong_interval, delong_json
-from visitseq.evaluate.metrics import estimate_metrics
+from visitseq.evaluate.estimate import undefined
+from visitseq.evaluate.metrics import METRICS, estimate_metrics
 from visitseq.evaluate.oracle_rows import ORACLE_METRICS, estimate_oracle, simulation_error
 from visitseq.evaluate.platt import Platt, fit_platt
 from visitseq.evaluate.predictions import predictions_table
@@ -37,6 +39,9 @@ logger = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float64]
 
 WHERE = " in the test part"
+
+#: Why persons whose outcome nobody knows have no metrics.
+NO_OUTCOME = "no outcome"
 
 
 def evaluate_model(
@@ -73,14 +78,15 @@ def evaluate_model(
         The task's oracle.parquet at a simulated site; metrics.json then holds its metrics too.
     home
         The metrics.json of the model where it was trained, whose threshold and sigmoid are taken;
-        with None both are of the validation part of ``visits``.
+        with None both are of the validation part of ``visits``, which then needs an outcome.
 
     Raises
     ------
     UserError
         The model gives a row no finite score.
     """
-    sequences, model = read_sequences(visits), load_model(trained)
+    sequences = read_sequences(visits, without_outcome=home is not None)
+    model = load_model(trained)
     test = sequences.take(sequences.rows_of_parts([fold]))
     validation = sequences.take(sequences.rows_of_parts([validation_part(fold, parts)]))
     validation_scores = _score(model, validation, trained)
@@ -104,14 +110,15 @@ def evaluate_model(
     write_parquet(predictions, folder / "predictions.parquet")
     write_parquet(table(validation, validation_scores), folder / "validation.parquet")
     content = {
-        **_metrics_json(predictions, draws, seed, fold),
+        **(_metrics_json(predictions, draws, seed, fold) if test.labelled else _no_metrics()),
         **_description(test, threshold, model.unknown_share(test)),
         **({"platt": platt.to_json()} if platt else {}),
         **(_oracle_json(oracle, draws, seed, fold) if oracle else {}),
     }
     (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     auroc = _in_words(content["auroc"])
-    logger.info("%d rows with %d cases scored; AUROC %s", len(test), content["cases"], auroc)
+    cases = "no outcome" if content["cases"] is None else f"{content['cases']} cases"
+    logger.info("%d rows with %s scored; AUROC %s", len(test), cases, auroc)
 
 
 def _decisions(
@@ -165,6 +172,11 @@ def _metrics_json(predictions: pa.Table, draws: int, seed: int, fold: int) -> di
     }
 
 
+def _no_metrics() -> dict[str, Any]:
+    """Metrics of rows without outcome, as metrics.json has them."""
+    return {name: undefined(NO_OUTCOME).to_json() for name in (*METRICS, "auroc_delong")}
+
+
 def _oracle_json(oracle: Path, draws: int, seed: int, fold: int) -> dict[str, Any]:
     """AUROC of the oracle on the test part's rows, its other metrics beside it."""
     content = {}
@@ -180,7 +192,7 @@ def _description(test: Sequences, threshold: Threshold, unknown: float) -> dict[
     return {
         "threshold": threshold.to_json(),
         "n": len(test),
-        "cases": int(test.label.sum()),
+        "cases": int(test.label.sum()) if test.labelled else None,
         "unknown_codes": unknown,
         "empty": int(np.sum(test.lengths == 0)),
     }

@@ -74,7 +74,7 @@ def file_digest(path: Path) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value of the configuration, so that equal ones are written alike: 18 as 18.0, lists sorted."""
+    """A value of the configuration; equal ones are written alike (18 as 18.0, lists sorted)."""
     if isinstance(value, list | tuple):
         return sorted(value)
     return float(value) if isinstance(value, int | float) else value

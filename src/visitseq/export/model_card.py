@@ -92,8 +92,8 @@ def _records(synthetic: bool) -> list[str]:
 def _prediction(task: Section, cohort: Section) -> str:
     if task["kind"] == "onset":
         return (
-            f"Whether the disease of the phenotype {cohort['phenotype']} (phenotype.yaml) begins at "
-            f"the index date, from the visits of {task['observation_months']:g} months that end "
+            f"Whether the disease of the phenotype {cohort['phenotype']} (phenotype.yaml) begins "
+            f"at the index date, from the visits of {task['observation_months']:g} months that end "
             f"{task['prediction_months']:g} months before it. Codes that define the disease are "
             f"{'left out of' if task['phenotype_codes'] == 'drop' else 'kept in'} the window."
         )

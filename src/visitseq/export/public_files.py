@@ -11,8 +11,6 @@ from typing import Any
 from visitseq.evaluate import metrics, next_visit_metrics
 from visitseq.export.small_counts import suppress_counts
 
-Card = dict[str, Any]
-
 #: What scoring reads of model.json, and what says how the model came about.
 _CARD = (
     *("kind", "model", "encoding", "task", "fold", "parts", "seed", "early_stopping", "window"),
@@ -26,16 +24,13 @@ _COUNTS = ("n", "cases", "empty", "visits", "labelled_visits", "censored")
 _SHARES = ("unknown_codes", "unknown_labels")
 
 
-def public_card(card: Mapping[str, Any], scored: Mapping[str, Any], minimum: int) -> Card:
+def public_card(card: Mapping[str, Any], minimum: int) -> dict[str, Any]:
     """Contents of model.json, with ids of codes and labels that count from 0.
 
     Parameters
     ----------
     card
         That of the model without rare codes (``reduce_model``).
-    scored
-        Public metrics.json: its threshold, and the sigmoid of a model whose scores are no
-        probabilities, serve where there is no outcome to choose them by.
     minimum
         Smallest number of persons that may leave.
     """
@@ -49,7 +44,7 @@ def public_card(card: Mapping[str, Any], scored: Mapping[str, Any], minimum: int
     for ids in ("known", "known_labels"):
         if ids in card:
             content[ids] = list(range(len(card[ids])))
-    return content | {key: scored[key] for key in ("threshold", "platt") if key in scored}
+    return content
 
 
 def public_metrics(content: Mapping[str, Any], minimum: int) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def write_model(
     """
     _clear(folder)
     card, own = _read(reduced / "model.json"), public_metrics(_read(metrics), minimum_cell)
-    public = public_card(card, own, minimum_cell)
+    public = public_card(card, minimum_cell)
     if "task" not in public:
         public["task"] = dict(sections["task"])
     for weights in ("model.safetensors", "model.skops"):
@@ -122,9 +122,7 @@ def _write_manifest(
             **({"phenotype": phenotype_digest(phenotype)} if phenotype.exists() else {}),
             **{name: vocabulary_digest(table) for name, table in named.items()},
         },
-        "files": {
-            name: file_digest(folder / name) for name in FILES if (folder / name).exists()
-        },
+        "files": {name: file_digest(folder / name) for name in FILES if (folder / name).exists()},
     }
     _write(content, folder / MANIFEST)
     log.info(
