@@ -4,5 +4,5 @@ from visitseq.lazy import stage_functions
 
 __getattr__ = stage_functions(
     __name__,
-    translate_visits="translate_visits",
+    translate_visits="translate",
 )
