@@ -88,6 +88,13 @@ def unexported(task: Section, model: Section) -> str | None:
     return None
 
 
+def lacks_outcome(config: Section, task: str) -> bool:
+    """Whether an onset is asked in a cohort without outcome, so that it can be scored alone."""
+    section = config["tasks"][task]
+    kind = config["cohorts"][section["cohort"]]["kind"]
+    return (section["kind"], kind) == ("onset", "all")
+
+
 def asked(run: Section, task: str, **names: str) -> bool:
     """Whether ``run.narrow`` leaves a task the encoding or model named, as encoding=…, model=….
 
@@ -129,6 +136,12 @@ def left_out(config: Section) -> list[str]:
     sentences, run = [], config["run"]
     for name in run["tasks"]:
         task = config["tasks"][name]
+        if lacks_outcome(config, name):
+            sentences.append(
+                f"task {name} has no outcome, as its cohort {task['cohort']} is of kind all: "
+                "carried models score it, and nothing is trained or evaluated on it."
+            )
+            continue
         for section in ("encoding", "model"):
             for other in run[f"{section}s"]:
                 if not asked(run, name, **{section: other}):

@@ -19,9 +19,18 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("
 from visitseq.config import fill_config, merge_config
 from visitseq.errors import UserError
 from visitseq.fingerprint import code_digest
-from visitseq.grid import asked, left_out, refusal, replicates, unexplained, unexported
+from visitseq.grid import (
+    asked,
+    lacks_outcome,
+    left_out,
+    refusal,
+    replicates,
+    unexplained,
+    unexported,
+)
 from visitseq.ingest.files import list_inputs
 from visitseq.ingest.released_files import released_files
+from visitseq.transfer.carried import check_fit, read_carried
 from visitseq.transfer.pairs import left_out_of_transfer, strategies_of, transferred
 
 
@@ -74,6 +83,26 @@ def mapping_files():
     return found
 
 
+def carried_models():
+    """Task, encoding and model of each site of ``source: model`` that a pair of the study names.
+
+    What of them the study runs has to fit it; the rest is left out, and named.
+    """
+    found = {}
+    for pair in RUN["transfer"]:
+        name, site = pair["source"], config["sites"][pair["source"]]
+        if site["source"] != "model" or pair["target"] not in RUN["sites"]:
+            continue
+        manifest = read_carried(name, Path(site["path"]))
+        named = [manifest["names"][key] for key in ("task", "encoding", "model")]
+        sections = [RUN["tasks"], RUN["encodings"], RUN["models"]]
+        if all(own in section for own, section in zip(named, sections)):
+            cohort = config["tasks"][named[0]]["cohort"]
+            check_fit(name, manifest, config, PHENOTYPE_FILES.get(cohort))
+        found[name] = tuple(named)
+    return found
+
+
 try:
     config = fill(workflow.config_settings.overwrite_config)
     RUN = config["run"]
@@ -81,9 +110,10 @@ try:
     PHENOTYPE_FILES = {
         name: phenotype_file(name)
         for name, cohort in config["cohorts"].items()
-        if "phenotype" in cohort
+        if cohort.get("phenotype") is not None
     }
     MAPPINGS = mapping_files()
+    CARRIED = carried_models()
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -117,7 +147,7 @@ FORWARD = [
 ]
 
 if workflow.is_main_process:
-    for sentence in [*left_out(config), *left_out_of_transfer(config)]:
+    for sentence in [*left_out(config), *left_out_of_transfer(config, CARRIED)]:
         logger.info(sentence)
 
 
@@ -142,7 +172,9 @@ wildcard_constraints:
     fold=either(map(str, range(RUN["parts"]))),
 
 
-COHORTS = sorted({config["tasks"][task]["cohort"] for task in RUN["tasks"]})
+# What is trained and evaluated at home; a task without outcome is scored by carried models alone.
+HOME_TASKS = [task for task in RUN["tasks"] if not lacks_outcome(config, task)]
+COHORTS = sorted({config["tasks"][task]["cohort"] for task in HOME_TASKS})
 MATCHED = [cohort for cohort in COHORTS if cohort in of_kind("cohorts", "case_control")]
 DOCTORAI = "results/8_export/doctorai/{site}/{task}/{encoding}/fold{fold}"
 EXPORTED = "results/8_export/model/{site}/{task}/{encoding}/{model}/fold{fold}"
@@ -168,15 +200,15 @@ def possible(*wildcards):
 def grid(pattern, **narrowed):
     """`pattern` for every possible combination of what `run` names, or of fewer names."""
     named = {"site": "sites", "task": "tasks", "encoding": "encodings", "model": "models"}
-    chosen = {key: RUN[section] for key, section in named.items()}
+    chosen = {key: {**RUN, "tasks": HOME_TASKS}[section] for key, section in named.items()}
     return expand(
         pattern, possible, **{**chosen, "fold": RUN["folds"], "cohort": COHORTS, **narrowed}
     )
 
 
 def run_tasks(kind):
-    """The tasks of a kind that `run` names."""
-    return [task for task in RUN["tasks"] if config["tasks"][task]["kind"] == kind]
+    """The tasks of a kind that `run` names and that have an outcome."""
+    return [task for task in HOME_TASKS if config["tasks"][task]["kind"] == kind]
 
 
 OMOP_TABLES = [
@@ -408,7 +440,7 @@ def sections_of(wildcards):
 
 
 #: All that is transferred: source, target, task, encoding and model of each.
-TRANSFERRED = transferred(config)
+TRANSFERRED = transferred(config, CARRIED)
 #: The pairs of hospitals between which models move, by both names.
 PAIRS = {(pair["source"], pair["target"]): pair for pair in RUN["transfer"]}
 
@@ -475,7 +507,7 @@ def study():
             }
             for name in RUN["sites"]
         },
-        "tasks": {name: config["tasks"][name] for name in RUN["tasks"]},
+        "tasks": {name: config["tasks"][name] for name in HOME_TASKS},
         "encodings": RUN["encodings"],
         "models": RUN["models"],
         "encoded": [

@@ -18,9 +18,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Section = Mapping[str, Any]
 
@@ -60,6 +63,11 @@ def phenotype_digest(path: Path) -> str:
     content = yaml.safe_load(path.read_text("utf-8"))
     counts = {key: _sorted(content.get(key) or []) for key in _PHENOTYPE_KEYS if key != "domain"}
     return digest_of({"domain": content.get("domain", "condition"), **counts})
+
+
+def vocabulary_digest(table: "pa.Table") -> str:
+    """SHA-256 of the names of a vocabulary.parquet or labels.parquet, by id."""
+    return digest_of([table["id"].to_pylist(), table["code"].to_pylist()])
 
 
 def digest_of(content: Any) -> str:

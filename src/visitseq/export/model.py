@@ -24,6 +24,7 @@ from visitseq.export.folder import (
     file_digest,
     phenotype_digest,
     task_that_counts,
+    vocabulary_digest,
 )
 from visitseq.export.model_card import model_card
 from visitseq.export.public_files import public_card, public_metrics
@@ -131,11 +132,6 @@ def _write_manifest(
         MANIFEST,
         file_digest(folder / MANIFEST),
     )
-
-
-def vocabulary_digest(table: pa.Table) -> str:
-    """SHA-256 of the names of a vocabulary.parquet or labels.parquet, by id."""
-    return digest_of([table["id"].to_pylist(), table["code"].to_pylist()])
 
 
 def _named(vocabulary: Path, known: list[int]) -> pa.Table:
