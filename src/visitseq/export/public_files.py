@@ -2,7 +2,8 @@
 
 Left behind are what a search tried, how an encoder was pre-trained but for its settings (a digest
 of the persons' ids among it), what needs a simulated hospital's truth, and small numbers. The
-threshold is the score of one patient of the validation part: it leaves rounded.
+threshold is the score of one patient of the validation part: it leaves rounded. So do the measures
+where a number is held back, which an exact share could tell: two thirds are of three, or of six.
 """
 
 from collections.abc import Mapping
@@ -56,8 +57,17 @@ def public_metrics(content: Mapping[str, Any], minimum: int) -> dict[str, Any]:
     own = suppress_counts(own, "n", ("cases", "empty"), minimum)
     if "censored" in own:  # as many as there are persons
         own["censored"] = own["n"]
-    if "visits" not in own:
-        return own
-    of_visits = suppress_counts(own, "visits", ("labelled_visits",), minimum)
-    suppressed = {**own.get("suppressed", {}), **of_visits.get("suppressed", {})}
-    return {**of_visits, **({"suppressed": suppressed} if suppressed else {})}
+    if "visits" in own:
+        of_visits = suppress_counts(own, "visits", ("labelled_visits",), minimum)
+        suppressed = {**own.get("suppressed", {}), **of_visits.get("suppressed", {})}
+        own = {**of_visits, **({"suppressed": suppressed} if suppressed else {})}
+    if "suppressed" in own:
+        own |= {name: _rounded(own[name]) for name in (*MEASURES, *_SHARES) if name in own}
+    return own
+
+
+def _rounded(measure: Any) -> Any:
+    """A share, or a metric with its interval, to two decimals."""
+    if isinstance(measure, Mapping):
+        return {key: _rounded(value) for key, value in measure.items()}
+    return round(measure, 2) if isinstance(measure, float) else measure
