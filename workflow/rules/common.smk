@@ -267,6 +267,12 @@ def cohort_of(wildcards):
     return config["tasks"][wildcards.task]["cohort"]
 
 
+def population_of(wildcards):
+    """A cohort's section without what the scoring of its rows alone uses."""
+    section = config["cohorts"][wildcards.cohort]
+    return {key: value for key, value in section.items() if key != "phenotype"}
+
+
 def before_scoring(wildcards):
     """A task's section without what its scoring alone uses, so that no such key reruns training."""
     section = config["tasks"][wildcards.task]
