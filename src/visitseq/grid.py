@@ -91,8 +91,9 @@ def unexported(task: Section, model: Section) -> str | None:
 def lacks_outcome(config: Section, task: str) -> bool:
     """Whether an onset is asked in a cohort without outcome, so that it can be scored alone."""
     section = config["tasks"][task]
-    kind = config["cohorts"][section["cohort"]]["kind"]
-    return (section["kind"], kind) == ("onset", "all")
+    return section["kind"] == "onset" and bool(
+        config["cohorts"][section["cohort"]]["kind"] == "all"
+    )
 
 
 def asked(run: Section, task: str, **names: str) -> bool:
