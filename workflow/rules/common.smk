@@ -161,10 +161,14 @@ def fingerprint(module):
     return code_digest(f"visitseq.{module}")
 
 
+#: The pairs of hospitals between which models move, by both names.
+PAIRS = {(pair["source"], pair["target"]): pair for pair in RUN["transfer"]}
+
+
 wildcard_constraints:
     site=either(WITH_RECORDS),
     source=either(config["sites"]),
-    target=either(WITH_RECORDS),
+    target=either(f"(?<=/{source}_to_){target}" for source, target in PAIRS),
     cohort=either(config["cohorts"]),
     task=either(config["tasks"]),
     encoding=either(config["encodings"]),
@@ -300,6 +304,13 @@ def of_encoding(keys):
 def with_corpus(corpus):
     """The encodings whose vectors are learned from ``corpus``."""
     return [name for name in WITH_VECTORS if config["encodings"][name]["corpus"] == corpus]
+
+
+def vectors_abroad(wildcards):
+    """The target's vectors of the fold, in the vocabulary of the pair."""
+    if wildcards.encoding not in WITH_VECTORS:
+        return []
+    return f"{TRANSLATED}/fold{{fold}}/vectors.safetensors".format(**wildcards)
 
 
 def vectors_of(wildcards, **fold):
@@ -447,8 +458,6 @@ def sections_of(wildcards):
 
 #: All that is transferred: source, target, task, encoding and model of each.
 TRANSFERRED = transferred(config, CARRIED)
-#: The pairs of hospitals between which models move, by both names.
-PAIRS = {(pair["source"], pair["target"]): pair for pair in RUN["transfer"]}
 
 
 def is_carried(source):
@@ -480,7 +489,13 @@ def source_visits(wildcards):
 def are_the_same(wildcards):
     """Whether an id is the same person at the source and at the target."""
     source, target = wildcards.source, wildcards.target
-    return source == target or PAIRS.get((source, target), {}).get("same_persons", False)
+    return source == target or PAIRS[source, target]["same_persons"]
+
+
+def arms_of_pair(wildcards):
+    """What of a pair's section decides what is trained at the target."""
+    pair = PAIRS[wildcards.source, wildcards.target]
+    return {key: pair[key] for key in ("strategies", "fractions", "draws")}
 
 
 def abroad(file):

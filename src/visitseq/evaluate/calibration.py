@@ -59,7 +59,7 @@ def calibration_slope(rows: ScoredRows, weights: Floats) -> Floats:
     """Calibration slope of each draw."""
     predictor = logit(rows.probability)
     solvable = _has_both(rows, weights)
-    solvable[solvable] = ~_separated(predictor, rows.case, weights[solvable])
+    solvable[solvable] = ~separated(predictor, rows.case, weights[solvable])
     result = np.full(len(weights), np.nan)
     if solvable.any():
         result[solvable] = _fit_slope(predictor, rows.case, weights[solvable])
@@ -93,7 +93,7 @@ def _has_both(rows: ScoredRows, weights: Floats) -> Flags:
     return both
 
 
-def _separated(predictor: Floats, case: Flags, weights: Floats) -> Flags:
+def separated(predictor: Floats, case: Flags, weights: Floats) -> Flags:
     """Whether a threshold parts the classes, touching allowed; predictors fall or rise by row."""
     highest_case, lowest_case = _ends(predictor, (weights > 0) & case)
     highest_control, lowest_control = _ends(predictor, (weights > 0) & ~case)
@@ -128,7 +128,7 @@ def _fit_slope(predictor: Floats, case: Flags, weights: Floats) -> Floats:
     x = (predictor - predictor.mean()) / scale
     start = np.array([np.log(case.sum() / (~case).sum()), 0.0])
     everyone = np.ones((1, len(case)))
-    if not _separated(predictor, case, everyone)[0]:
+    if not separated(predictor, case, everyone)[0]:
         start = fit_logistic(x, case, everyone, start)[0]
     return np.asarray(fit_logistic(x, case, weights, start)[:, 1] / scale)
 

@@ -1,13 +1,12 @@
 """Stage 5: score a model's test part once, and say what the scores are worth.
 
-The validation part is scored first: it chooses the threshold and, where scores are no
-probabilities, fits the sigmoid that makes some of them. Then the test part is scored, and
-its metrics are computed from the whole table of predictions, with bootstrap intervals whose draws
-are the same for every model of the fold.
+The validation part is scored first and decides (decision.py). Then the test part is scored, and its
+metrics are computed from the whole table of predictions, with bootstrap intervals whose draws are
+the same for every model of the fold.
 
-A model that came from another hospital brings threshold and sigmoid along: as it is, it has learned
-nothing from the hospital where it is now. So it can score persons whose outcome nobody knows yet;
-what it is worth there is then null, for want of an outcome.
+A model that came from another hospital brings its decision along: as it is, it has learned nothing
+from the hospital where it is now. So it can score persons whose outcome nobody knows yet; what it
+is worth there is then null, for want of an outcome.
 """
 
 import json
@@ -23,14 +22,13 @@ import pyarrow as pa
 from visitseq.cohort.parts import validation_part
 from visitseq.encode.sequences import Sequences, read_sequences
 from visitseq.errors import UserError
+from visitseq.evaluate.decision import decide, read_decision
 from visitseq.evaluate.delong import delong_interval, delong_json
 from visitseq.evaluate.estimate import undefined
 from visitseq.evaluate.metrics import METRICS, estimate_metrics
 from visitseq.evaluate.oracle_rows import ORACLE_METRICS, estimate_oracle, simulation_error
-from visitseq.evaluate.platt import Platt, fit_platt
-from visitseq.evaluate.predictions import predictions_table
 from visitseq.evaluate.scored_rows import ScoredRows
-from visitseq.evaluate.threshold import Threshold, choose_threshold
+from visitseq.evaluate.threshold import Threshold
 from visitseq.tables import write_parquet
 from visitseq.train.trained import TrainedModel, load_model
 
@@ -38,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float64]
 
+#: The end of a reason why a metric is undefined.
 WHERE = " in the test part"
 
 #: Why persons whose outcome nobody knows have no metrics.
@@ -90,29 +89,19 @@ def evaluate_model(
     test = sequences.take(sequences.rows_of_parts([fold]))
     validation = sequences.take(sequences.rows_of_parts([validation_part(fold, parts)]))
     validation_scores = _score(model, validation, trained)
-    threshold, platt = (
-        _read_decisions(home) if home else _decisions(model, validation, validation_scores)
+    decision = (
+        read_decision(home)
+        if home
+        else decide(validation.label, validation_scores, _base_rate(model))
     )
-    test_scores = _score(model, test, trained)
-
-    def table(sequences: Sequences, scores: Floats) -> pa.Table:
-        probabilities = platt.probabilities(scores) if platt else scores
-        return predictions_table(
-            sequences,
-            scores,
-            probabilities=probabilities,
-            threshold=threshold.value,
-            observation_months=task["observation_months"],
-            prediction_months=task["prediction_months"],
-        )
-
-    predictions = table(test, test_scores)
+    predictions = decision.table(test, _score(model, test, trained), task)
     write_parquet(predictions, folder / "predictions.parquet")
-    write_parquet(table(validation, validation_scores), folder / "validation.parquet")
+    chosen_by = decision.table(validation, validation_scores, task)
+    write_parquet(chosen_by, folder / "validation.parquet")
     content = {
         **(_metrics_json(predictions, draws, seed, fold) if test.labelled else _no_metrics()),
-        **_description(test, threshold, model.unknown_share(test)),
-        **({"platt": platt.to_json()} if platt else {}),
+        **_description(test, decision.threshold, model.unknown_share(test)),
+        **({"platt": decision.platt.to_json()} if decision.platt else {}),
         **(_oracle_json(oracle, draws, seed, fold) if oracle else {}),
     }
     (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -121,22 +110,12 @@ def evaluate_model(
     logger.info("%d rows with %s scored; AUROC %s", len(test), cases, auroc)
 
 
-def _decisions(
-    model: TrainedModel, validation: Sequences, scores: Floats
-) -> tuple[Threshold, Platt | None]:
-    """Choose the threshold, and fit the sigmoid of a model whose scores are no probabilities."""
-    threshold = choose_threshold(validation.label, scores)
+def _base_rate(model: TrainedModel) -> float | None:
+    """Share of cases among the training rows; None of a model that gives probabilities."""
     if model.gives_probabilities:
-        return threshold, None
+        return None
     training = model.card["training"]
-    return threshold, fit_platt(validation.label, scores, training["cases"] / training["rows"])
-
-
-def _read_decisions(home: Path) -> tuple[Threshold, Platt | None]:
-    """Threshold and sigmoid of a metrics.json."""
-    content = json.loads(home.read_text(encoding="utf-8"))
-    platt = Platt.from_json(content["platt"]) if "platt" in content else None
-    return Threshold.from_json(content["threshold"]), platt
+    return float(training["cases"] / training["rows"])
 
 
 def _in_words(metric: Mapping[str, Any]) -> str:

@@ -53,6 +53,10 @@ class Checkpoint:
     folder: Path
     digest: str
 
+    def within(self, name: str) -> "Checkpoint":
+        """Give the checkpoint of a part of the training, in a folder of its own in this one."""
+        return Checkpoint(self.folder / name, self.digest)
+
     def load(self) -> tuple[Tensors, dict[str, Any]] | None:
         """Read the tensors and values that were saved; None where there are none to go on from."""
         state = self._state()
@@ -76,8 +80,8 @@ class Checkpoint:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"epoch_{epoch:04d}.safetensors"
         state = {"digest": self.digest, "tensors": file.name, "values": values}
-        _write(file, save(tensors))
-        _write(self.folder / "state.json", json.dumps(state).encode())
+        write_whole(file, save(tensors))
+        write_whole(self.folder / "state.json", json.dumps(state).encode())
         for other in set(self.folder.glob("epoch_*")) - {file}:
             other.unlink()
 
@@ -108,7 +112,7 @@ def training_digest(inputs: Iterable[Path], parameters: Mapping[str, Any], modul
     return digest.hexdigest()
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write a file wholly or not at all."""
     temporary = path.with_name(f"{path.name}.tmp")
     with temporary.open("wb") as file:

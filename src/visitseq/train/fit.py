@@ -12,7 +12,8 @@ rows, each as the network stood when its batch came, with dropout.
 
 Training stops with an error when a loss or a weight is no longer finite, or when the training loss
 of an epoch is ten times what the loss was before the first step: overfitting cannot do that, a step
-that is too long does.
+that is too long does. The last does not hold of a network that was trained before and may be kept
+as it came: what it loses at first can be as little as nothing.
 
 All that the next epoch depends on (weights, moments, random states, losses) can be saved after each
 epoch (checkpoint.py); training that goes on from there takes the same steps as one that was not
@@ -22,12 +23,13 @@ masks then: each rank has a random state of its own.
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from visitseq.encode.sequences import Integers
 from visitseq.errors import UserError
@@ -43,8 +45,13 @@ from visitseq.train.shuffled_batches import batches_by_length, shuffled_batches
 
 log = logging.getLogger(__name__)
 
+#: Told of the network as it stands before the first step, and after each epoch.
+Watch = Callable[[nn.Module], None]
+
 #: Rows whose loss is taken at once without training: enough to fill the processor.
 BATCH = 512
+#: Of ``keep``: the best epoch, or the weights before the first step.
+START = "best_or_start"
 #: A training loss of so many times the loss before the first step is divergence.
 DIVERGED = 10
 
@@ -62,7 +69,7 @@ class State:
     chosen
         The epoch (from 1) of the smallest watched loss; 0 before the first.
     best
-        The network's weights after that epoch.
+        The network's weights after that epoch; empty where there is none to keep.
     """
 
     first: float
@@ -77,6 +84,9 @@ def fit(
     generator: np.random.Generator,
     checkpoint: Checkpoint | None = None,
     keep: str = "best",
+    *,
+    watch: Watch | None = None,
+    shown: bool = True,
 ) -> tuple[list[Losses], int]:
     """Train the objective's network in place; it ends with the weights of the chosen epoch.
 
@@ -92,22 +102,30 @@ def fit(
         Where the state is saved after each epoch, and read from at the start if it is there; None
         saves nothing. It is left for the caller to remove.
     keep
-        best chooses the epoch with the smallest loss; last takes all epochs and keeps the last.
+        best chooses the epoch with the smallest loss; best_or_start too, or the weights before the
+        first step where no epoch has a smaller loss; last takes all epochs and keeps the last.
+    watch
+        May score rows with the network, which it leaves as it is but for the mode. Training that
+        goes on from a checkpoint is watched from there on.
+    shown
+        Whether the log says how the training goes.
 
     Returns
     -------
     history, chosen
-        Losses of the epochs run, and the number (from 1) of the epoch that was kept.
+        Losses of the epochs run, and the number (from 1) of the epoch that was kept; 0 for the
+        weights before the first step.
 
     Raises
     ------
     UserError
         Training diverged. The state after the last epoch before is in the checkpoint.
     """
-    if not len(objective.validation) and keep == "best":
+    if shown and not len(objective.validation) and keep != "last":
         log.warning("the validation part has no rows: the training loss chooses the epoch")
-    log.info("recurrence on a CPU: %s", kernels.kind() or "in torch, as nothing was compiled")
-    return _Training(objective, model, generator, checkpoint, keep).run()
+    if shown:
+        log.info("recurrence on a CPU: %s", kernels.kind() or "in torch, as nothing was compiled")
+    return _Training(objective, model, generator, checkpoint, keep, shown=shown).run(watch)
 
 
 class _Training:
@@ -120,26 +138,33 @@ class _Training:
         generator: np.random.Generator,
         checkpoint: Checkpoint | None,
         keep: str,
+        *,
+        shown: bool,
     ) -> None:
-        self.keep = keep
+        self.keep, self.shown = keep, shown
         self.objective, self.network = objective, objective.network
         self.model, self.generator, self.checkpoint = model, generator, checkpoint
         self.ranks = Ranks.here()
         self.device = next(self.network.parameters()).device
         self.optimiser = Optimiser(self.network, model["optimiser"], model["gradient_norm"])
-        self.state = self._restored() or State(first=self._loss_before())
+        self.state = self._restored() or self._at_start()
 
-    def run(self) -> tuple[list[Losses], int]:
+    def run(self, watch: Watch | None) -> tuple[list[Losses], int]:
         """Train epoch by epoch to the end."""
         state, model = self.state, self.model
         rows, done = len(self.objective.training), len(state.history)
-        with Progress(rows, model["epochs"], done, shown=self.ranks.leads) as progress:
+        shown = self.shown and self.ranks.leads
+        if watch is not None and not done:
+            watch(self.network)
+        with Progress(rows, model["epochs"], done, shown=shown) as progress:
             while (
                 len(state.history) < model["epochs"]
                 and len(state.history) - state.chosen < model["patience"]
             ):
                 self._epoch(progress)
                 progress.end_epoch(state.history[-1], state.chosen)
+                if watch is not None:
+                    watch(self.network)
                 self._save()
         self.network.load_state_dict(state.best)
         return state.history, state.chosen
@@ -150,11 +175,15 @@ class _Training:
         losses = Losses(training, self._mean_loss(validation) if len(validation) else None)
         self._require_sound(losses)
         state = self.state
-        smallest = min((before.watched for before in state.history), default=math.inf)
+        start = state.first if self.keep == START else math.inf
+        smallest = min([start, *(before.watched for before in state.history)])
         state.history.append(losses)
         if losses.watched < smallest or self.keep == "last":
             state.chosen = len(state.history)
-            state.best = {name: w.clone() for name, w in self.network.state_dict().items()}
+            state.best = self._weights()
+
+    def _weights(self) -> Tensors:
+        return {name: weight.clone() for name, weight in self.network.state_dict().items()}
 
     def _train(self, progress: Progress) -> float:
         """Take every training row once; return their mean loss."""
@@ -196,11 +225,12 @@ class _Training:
                 total += self.objective.losses(share[places]).double().sum()
         return float(self.ranks.add(total)) / len(rows)
 
-    def _loss_before(self) -> float:
+    def _at_start(self) -> State:
         validation, training = self.objective.validation, self.objective.training
         loss = self._mean_loss(validation if len(validation) else training)
-        log.info("before the first step the loss is %.4f", loss)
-        return loss
+        if self.shown:
+            log.info("before the first step the loss is %.4f", loss)
+        return State(loss, best=self._weights() if self.keep == START else {})
 
     def _require_sound(self, losses: Losses) -> None:
         """Stop unless the epoch left finite weights and losses that are not out of proportion."""
@@ -208,7 +238,7 @@ class _Training:
             self._stop(f"the validation loss is {losses.watched}")
         if not all(weight.isfinite().all() for weight in self.network.parameters()):
             self._stop("weights are no longer finite")
-        if losses.training > DIVERGED * self.state.first:
+        if self.keep != START and losses.training > DIVERGED * self.state.first:
             self._stop(
                 f"the training loss is {losses.training:.4g}, but before the first step the loss "
                 f"was {self.state.first:.4g}"

@@ -23,7 +23,7 @@ import torch
 from visitseq.models.networks import build_network
 from visitseq.train.checkpoint import Checkpoint, training_digest
 from visitseq.train.classification import Classification
-from visitseq.train.fit import fit
+from visitseq.train.fit import Watch, fit
 from visitseq.train.model_folder import write_card
 from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.ranks import Ranks
@@ -32,6 +32,8 @@ from visitseq.train.training_data import TrainingData, read_training_data
 from visitseq.train.trials import Fitted, auroc_of, fit_trials
 from visitseq.train.vectors import start_from_vectors, with_vectors
 from visitseq.train.visits_read import visits_read
+
+CPU = torch.device("cpu")
 
 
 def train_model(
@@ -85,7 +87,7 @@ def train_model(
     digest = training_digest(inputs, {**parameters, **where}, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
     fit_point = partial(
-        _fit, data=data, encoding=encoding, vectors=vectors, seed=seed, device=place
+        fit_network, data=data, encoding=encoding, vectors=vectors, seed=seed, device=place
     )
     fitted, search = fit_trials(model, checkpoint, fit_point)
     if not ranks.leads:
@@ -104,24 +106,42 @@ def train_model(
     checkpoint.remove()
 
 
-def _fit(
+def fit_network(
     model: Mapping[str, Any],
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None,
     *,
     data: TrainingData,
     encoding: Mapping[str, Any],
     vectors: Path | None,
     seed: int,
-    device: torch.device,
+    device: torch.device = CPU,
+    arm: Sequence[int] = (),
+    watch: Watch | None = None,
+    shown: bool = True,
 ) -> Fitted:
-    """Train a network with the settings ``model``."""
+    """Train a network with the settings ``model``.
+
+    Parameters
+    ----------
+    model, encoding
+        Sections of the configuration.
+    checkpoint, watch, shown
+        As in ``fit``.
+    data
+        The rows, and the codes that the network knows.
+    vectors, seed, device
+        As in ``train_model``.
+    arm
+        What sets the seeds apart from those of the model at home (``seed_sequence``).
+    """
     data = replace(data, sequences=visits_read(data.sequences, model, seed))
-    for_torch, for_batches = seed_sequence(seed, data.fold, model).spawn(2)
+    for_torch, for_batches = seed_sequence(seed, data.fold, model, arm).spawn(2)
+    generator = np.random.default_rng(for_batches)
     # Initial weights and dropout draw from torch's global generators: the caller's are put back.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         seeds = for_torch.generate_state(1 + Ranks.here().world, np.uint64).tolist()
         objective = _start(with_vectors(model, encoding), data, vectors, device, seeds)
-        history, chosen = fit(objective, model, np.random.default_rng(for_batches), checkpoint)
+        history, chosen = fit(objective, model, generator, checkpoint, watch=watch, shown=shown)
     network = objective.network
     return Fitted(model, network, history, chosen, partial(auroc_of, network, data))
 

@@ -1,6 +1,6 @@
 """Train a recurrent classifier that starts from a pre-trained encoder, for one fold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from visitseq.models.encoder_decoder import classifier_section
 from visitseq.models.recurrent import build_classifier
 from visitseq.train.checkpoint import Checkpoint, training_digest
 from visitseq.train.classification import Classification
-from visitseq.train.fit import fit
+from visitseq.train.fit import Watch, fit
 from visitseq.train.model_folder import write_card
 from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.pretraining import pretrain, start_from
@@ -68,7 +68,7 @@ def train_pretrained(
     inputs = [visits, vocabulary, *([vectors] if vectors else [])]
     digest = training_digest(inputs, {**parameters, "seed": seed}, __name__)
     checkpoint = Checkpoint(folder / "checkpoint", digest)
-    fit_point = partial(_fit, data=data, encoding=encoding, vectors=vectors, seed=seed)
+    fit_point = partial(fit_pretrained, data=data, encoding=encoding, vectors=vectors, seed=seed)
     fitted, search = fit_trials(model, checkpoint, fit_point)
     write_network(fitted.network, fitted.history, fitted.chosen, folder)
     write_card(
@@ -85,18 +85,24 @@ def train_pretrained(
     checkpoint.remove()
 
 
-def _fit(
+def fit_pretrained(
     model: Mapping[str, Any],
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None,
     *,
     data: TrainingData,
     encoding: Mapping[str, Any],
     vectors: Path | None,
     seed: int,
+    arm: Sequence[int] = (),
+    watch: Watch | None = None,
+    shown: bool = True,
 ) -> Fitted:
-    """Pre-train an encoder with the settings ``model``, and a classifier from it."""
-    before = Checkpoint(checkpoint.folder / "pretraining", checkpoint.digest)
-    for_torch, *for_batches = seed_sequence(seed, data.fold, model).spawn(3)
+    """Pre-train an encoder with the settings ``model``, and a classifier from it.
+
+    The parameters are those of ``train.network.fit_network``; the classifier's training is watched.
+    """
+    before = checkpoint.within("pretraining") if checkpoint else None
+    for_torch, *for_batches = seed_sequence(seed, data.fold, model, arm).spawn(3)
     built = with_vectors(model, encoding)
     section = classifier_section(built)
     # Initial weights, cuts and dropout draw from torch's global generator: the caller's is put
@@ -104,11 +110,11 @@ def _fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(for_torch.generate_state(1, np.uint64)[0]))
         generator = np.random.default_rng(for_batches[0])
-        start, pretraining = pretrain(data, built, generator, before, vectors)
+        start, pretraining = pretrain(data, built, generator, before, vectors, shown=shown)
         network = build_classifier(section, len(data.known))
         start_from(network, start)
         objective = Classification(network, data, l2=model["l2"], class_weights="none")
         objective.start_at_base_rate()
         generator = np.random.default_rng(for_batches[1])
-        history, chosen = fit(objective, section, generator, checkpoint)
+        history, chosen = fit(objective, section, generator, checkpoint, watch=watch, shown=shown)
     return Fitted(model, network, history, chosen, partial(auroc_of, network, data), pretraining)

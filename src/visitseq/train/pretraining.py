@@ -39,6 +39,8 @@ def pretrain(
     generator: np.random.Generator,
     checkpoint: Checkpoint | None = None,
     vectors: Path | None = None,
+    *,
+    shown: bool = True,
 ) -> tuple[EncoderDecoder, dict[str, Any]]:
     """Train an encoder-decoder on the windows of the training rows.
 
@@ -55,6 +57,8 @@ def pretrain(
         Where the state is kept meanwhile.
     vectors
         File vectors.safetensors, from which the encoder's embedding starts.
+    shown
+        Whether the log says how the training goes.
 
     Returns
     -------
@@ -80,9 +84,10 @@ def pretrain(
     trajectories = Trajectories(sequences, labels, data.known, ahead)
     objective = Forecasting(network, trajectories, rows, rows[:0], l2=model["l2"])
     objective.start_at_base_rates()
-    log.info("pre-training on %d training rows and no validation row", len(rows))
+    if shown:
+        log.info("pre-training on %d training rows and no validation row", len(rows))
     settings = {**model, "epochs": epochs, "patience": epochs}
-    history, chosen = fit(objective, settings, generator, checkpoint)
+    history, chosen = fit(objective, settings, generator, checkpoint, shown=shown)
     persons = np.unique(sequences.subject_id[rows])
     return network, {
         "epochs": epochs,

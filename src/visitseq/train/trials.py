@@ -15,7 +15,7 @@ from torch import nn
 from visitseq.train.checkpoint import Checkpoint
 from visitseq.train.losses import Losses
 from visitseq.train.scoring import score_logits
-from visitseq.train.search import Trial, choose_trial, grid_points, search_json, validation_auroc
+from visitseq.train.search import Trial, area_under_roc, choose_trial, grid_points, search_json
 from visitseq.train.training_data import TrainingData
 
 log = logging.getLogger(__name__)
@@ -54,8 +54,8 @@ class Fitted:
 
 def fit_trials(
     model: Mapping[str, Any],
-    checkpoint: Checkpoint,
-    fit_point: Callable[[Mapping[str, Any], Checkpoint], Fitted],
+    checkpoint: Checkpoint | None,
+    fit_point: Callable[[Mapping[str, Any], Checkpoint | None], Fitted],
 ) -> tuple[Fitted, dict[str, Any] | None]:
     """Fit every point of the model's search; without a search the model as it stands.
 
@@ -64,7 +64,7 @@ def fit_trials(
     model
         The model's section of the configuration; ``search`` is used.
     checkpoint
-        Of the model; those of the points stand in its folder.
+        Of the model; those of the points stand in its folder. None keeps nothing.
     fit_point
         Trains a network from settings (the section with a point's values in it) and a checkpoint.
 
@@ -84,7 +84,7 @@ def fit_trials(
     points = grid_points(model)
     for place, point in enumerate(points):
         log.info("point %d of %d of the search: %s", place + 1, len(points), point)
-        own = Checkpoint(checkpoint.folder / f"trial{place}", checkpoint.digest)
+        own = checkpoint.within(f"trial{place}") if checkpoint else None
         fitted = fit_point({**model, **point}, own)
         trials.append(Trial(point, fitted.auroc(), fitted.losses.validation))
         if choose_trial(trials) == place:
@@ -95,4 +95,4 @@ def fit_trials(
 def auroc_of(network: nn.Module, data: TrainingData) -> float | None:
     """AUROC of the validation part of ``data``; the network comes to the CPU for it."""
     logits = score_logits(network.cpu(), data.sequences, data.validation, data.known)
-    return validation_auroc(data.sequences.label[data.validation], logits)
+    return area_under_roc(data.sequences.label[data.validation], logits)

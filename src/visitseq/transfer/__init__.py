@@ -1,8 +1,10 @@
-"""Stage 6: a model of one hospital at another."""
+"""Stage 6: a model of one hospital at another: as it is, trained on, and against one from there."""
 
 from visitseq.lazy import stage_functions
 
 __getattr__ = stage_functions(
     __name__,
     translate_visits="translate",
+    translate_vectors="vectors",
+    transfer_model="onset",
 )
