@@ -97,8 +97,8 @@ def carried_models():
         named = [manifest["names"][key] for key in ("task", "encoding", "model")]
         sections = [RUN["tasks"], RUN["encodings"], RUN["models"]]
         if all(own in section for own, section in zip(named, sections)):
-            cohort = config["tasks"][named[0]]["cohort"]
-            check_fit(name, manifest, config, PHENOTYPE_FILES.get(cohort))
+            phenotype = PHENOTYPE_FILES.get(config["tasks"][named[0]]["cohort"])
+            check_fit(name, manifest, config, phenotype and Path(phenotype))
         found[name] = tuple(named)
     return found
 
@@ -167,7 +167,7 @@ PAIRS = {(pair["source"], pair["target"]): pair for pair in RUN["transfer"]}
 
 wildcard_constraints:
     site=either(WITH_RECORDS),
-    source=either(config["sites"]),
+    source=either([*WITH_RECORDS, *CARRIED]),
     target=either(f"(?<=/{source}_to_){target}" for source, target in PAIRS),
     cohort=either(config["cohorts"]),
     task=either(config["tasks"]),
@@ -339,10 +339,10 @@ def weights_of(wildcards):
 
 
 def oracle_at(site, wildcards):
-    """The oracle's scores of a task at a simulated site; a real one has none."""
-    return (
-        f"results/5_evaluate/{site}/{wildcards.task}/oracle.parquet" if is_simulated(site) else []
-    )
+    """The oracle's scores of a task at a simulated site; a real one has none, nor has any site where
+    there is no outcome."""
+    has_oracle = is_simulated(site) and not lacks_outcome(config, wildcards.task)
+    return f"results/5_evaluate/{site}/{wildcards.task}/oracle.parquet" if has_oracle else []
 
 
 def oracle_of(wildcards):

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from visitseq.errors import UserError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -59,8 +61,19 @@ def encoding_that_counts(encoding: Section) -> dict[str, Any]:
 
 
 def phenotype_digest(path: Path) -> str:
-    """SHA-256 of what decides who has a phenotype, whatever the order and the words."""
-    content = yaml.safe_load(path.read_text("utf-8"))
+    """SHA-256 of what decides who has a phenotype, whatever the order and the words.
+
+    Raises
+    ------
+    UserError
+        The file is no YAML, or holds no mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"The phenotype file {path} is no YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"The phenotype file {path} is not valid: it holds no mapping.")
     counts = {key: _sorted(content.get(key) or []) for key in _PHENOTYPE_KEYS if key != "domain"}
     return digest_of({"domain": content.get("domain", "condition"), **counts})
 
@@ -91,9 +104,9 @@ def _plain(value: Any) -> Any:
 def _sorted(entries: list[Any]) -> list[Any]:
     """Entries of a list of a phenotype file: concepts without their names, in one order."""
     plain = [
-        {"id": entry["id"], "descendants": entry.get("descendants", False)}
+        {"id": entry.get("id"), "descendants": entry.get("descendants", False)}
         if isinstance(entry, dict)
         else entry
         for entry in entries
     ]
-    return sorted(plain, key=json.dumps)
+    return sorted(plain, key=str)
