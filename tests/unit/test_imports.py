@@ -13,7 +13,7 @@ STAGES = {
     "train": ["train_model", "train_baseline"],
     "evaluate": ["evaluate_model", "score_oracle", "measure_reach", "measure_repetition"],
     "figures": ["draw_figures"],
-    "export": ["write_doctorai"],
+    "export": ["write_doctorai", "reduce_model", "write_model"],
 }
 
 

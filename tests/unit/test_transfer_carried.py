@@ -269,13 +269,22 @@ def copy(carried: Path, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["model.json", "model.skops", "vocabulary.parquet", "study.yaml"])
+@pytest.mark.parametrize(
+    "name", ["model.json", "model.skops", "vocabulary.parquet", "metrics.json"]
+)
 def test_one_byte_is_enough_to_be_refused(name: str, copy: Path) -> None:
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(content)
     with pytest.raises(UserError, match=f"^Site other: .*{name} is not the file that was exported"):
         read_carried("other", copy)
+
+
+def test_persons_may_write_into_what_is_theirs(copy: Path) -> None:
+    (copy / "study.yaml").unlink()
+    with (copy / "model_card.md").open("a") as file:
+        file.write("CC BY 4.0")
+    assert read_carried("other", copy)["names"] == NAMES
 
 
 def change(path: Path, **values: Any) -> None:

@@ -39,6 +39,9 @@ FILES = (
     *("phenotype.yaml", "metrics.json", "model_card.md", "study.yaml"),
 )
 
+#: Those that persons write into: the licence, and what they want to run. No program reads them.
+FOR_PERSONS = ("model_card.md", "study.yaml")
+
 #: What of a task decides what is read and predicted, by its kind.
 _TASK_KEYS = {
     "onset": ("kind", "observation_months", "prediction_months", "phenotype_codes"),

@@ -21,6 +21,7 @@ _COMMENT = """\
 #
 #   snakemake transfer --cores 2 --directory runs/mine --configfile mine.yaml {folder}/study.yaml
 #
+# It scores one part of your persons for each of run/folds: with all folds, everybody once.
 # Paths below are relative to --directory: put the folder there, or change both. docs/carry.md has
 # more, and what to do where your patients have no outcome yet.
 """

@@ -1,6 +1,6 @@
 """Read the folder of a model that came from elsewhere (``export/folder.py``), if it may be read.
 
-A folder is refused where a file is missing or is not the one that was exported, where its layout is
+A folder is refused where a file that is read is missing or is not the one that was exported, where its layout is
 of another format, where its parts contradict one another, and where the configuration means
 something else by the names of its task, its encoding or its model. Nothing in it can run code:
 manifest and model.json are JSON, phenotype.yaml is read as plain data, the vocabulary is Parquet,
@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from visitseq.errors import UserError
 from visitseq.export.folder import (
     FILES,
+    FOR_PERSONS,
     FORMAT,
     MANIFEST,
     encoding_that_counts,
@@ -62,6 +63,8 @@ def read_carried(site: str, folder: Path) -> dict[str, Any]:
         if name not in files or name not in FILES:
             what = "does not name" if name not in files else "names"
             _refuse(site, f"{folder / MANIFEST} {what} {name}, unlike that of any exported model")
+        if name in FOR_PERSONS:
+            continue
         if not (folder / name).is_file():
             _refuse(site, f"{folder} lacks {name}. Have the whole folder sent again")
         if file_digest(folder / name) != files[name]:
