@@ -1,8 +1,8 @@
 """Read the folder of a model that came from elsewhere (``export/folder.py``), if it may be read.
 
-A folder is refused where a file that is read is missing or is not the one that was exported, where its layout is
-of another format, where its parts contradict one another, and where the configuration means
-something else by the names of its task, its encoding or its model. Nothing in it can run code:
+A folder is refused where a file that is read is missing or is not the one that was exported, where
+its layout is of another format, where its parts contradict one another, and where the configuration
+means something else by the names of its task, its encoding or its model. Nothing in it can run code:
 manifest and model.json are JSON, phenotype.yaml is read as plain data, the vocabulary is Parquet,
 weights are safetensors, or skops of types that are named (``train/skops_archive.py``).
 
