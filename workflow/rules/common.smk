@@ -183,8 +183,6 @@ MATCHED = [cohort for cohort in COHORTS if cohort in of_kind("cohorts", "case_co
 DOCTORAI = "results/8_export/doctorai/{site}/{task}/{encoding}/fold{fold}"
 EXPORTED = "results/8_export/model/{site}/{task}/{encoding}/{model}/fold{fold}"
 STUDY = "{site}/{task}/{encoding}/{model}/fold{fold}"
-TRANSLATED = "results/6_transfer/{source}_to_{target}/{task}/{encoding}"
-ABROAD = "{source}_to_{target}/{task}/{encoding}/{model}/fold{fold}"
 
 
 def is_run(task, **names):
@@ -304,13 +302,6 @@ def of_encoding(keys):
 def with_corpus(corpus):
     """The encodings whose vectors are learned from ``corpus``."""
     return [name for name in WITH_VECTORS if config["encodings"][name]["corpus"] == corpus]
-
-
-def vectors_abroad(wildcards):
-    """The target's vectors of the fold, in the vocabulary of the pair."""
-    if wildcards.encoding not in WITH_VECTORS:
-        return []
-    return f"{TRANSLATED}/fold{{fold}}/vectors.safetensors".format(**wildcards)
 
 
 def vectors_of(wildcards, **fold):
@@ -458,57 +449,6 @@ def sections_of(wildcards):
 
 #: All that is transferred: source, target, task, encoding and model of each.
 TRANSFERRED = transferred(config, CARRIED)
-
-
-def is_carried(source):
-    """Whether a source is a model that came without records."""
-    return config["sites"][source]["source"] == "model"
-
-
-def of_source(stage, file):
-    """A file of a source's stage, or of a model's folder where the source is one."""
-
-    def place(wildcards):
-        if is_carried(wildcards.source):
-            return f"{config['sites'][wildcards.source]['path']}/{file}"
-        folder = STUDY if "fold" in wildcards.keys() else "{site}/{task}/{encoding}"
-        return f"results/{stage}/{folder}/{file}".format(site=wildcards.source, **wildcards)
-
-    return place
-
-
-def source_weights(wildcards):
-    return weights_in(os.path.dirname(of_source("4_train", "model.json")(wildcards)), wildcards)
-
-
-def source_visits(wildcards):
-    """The visits of a source that has records."""
-    return [] if is_carried(wildcards.source) else of_source("3_encode", "visits.arrow")(wildcards)
-
-
-def are_the_same(wildcards):
-    """Whether an id is the same person at the source and at the target."""
-    source, target = wildcards.source, wildcards.target
-    return source == target or PAIRS[source, target]["same_persons"]
-
-
-def arms_of_pair(wildcards):
-    """What of a pair's section decides what is trained at the target."""
-    pair = PAIRS[wildcards.source, wildcards.target]
-    return {key: pair[key] for key in ("strategies", "fractions", "draws")}
-
-
-def abroad(file):
-    """A file of every fold of all that is transferred."""
-    names = ("source", "target", "task", "encoding", "model")
-    return [
-        path
-        for row in TRANSFERRED
-        for path in expand(
-            f"results/6_transfer/{ABROAD}/{file}", **dict(zip(names, row)), fold=RUN["folds"]
-        )
-    ]
-
 
 #: The tasks, encodings and models whose scoring is repeated as the released code of Doctor AI does it.
 CHOI_COMPAT = [
