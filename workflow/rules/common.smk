@@ -447,8 +447,10 @@ def sections_of(wildcards):
     }
 
 
-#: All that is transferred: source, target, task, encoding and model of each.
-TRANSFERRED = transferred(config, CARRIED)
+#: All that moves: source, target, task, encoding and model of each.
+MOVED = transferred(config, CARRIED)
+#: Of that what has an outcome; the rest is scored and no more.
+TRANSFERRED = [row for row in MOVED if not lacks_outcome(config, row[2])]
 
 #: The tasks, encodings and models whose scoring is repeated as the released code of Doctor AI does it.
 CHOI_COMPAT = [

@@ -2,9 +2,11 @@
 
 A folder is refused where a file that is read is missing or is not the one that was exported, where
 its layout is of another format, where its parts contradict one another, and where the configuration
-means something else by the names of its task, its encoding or its model. Nothing in it can run code:
-manifest and model.json are JSON, phenotype.yaml is read as plain data, the vocabulary is Parquet,
-weights are safetensors, or skops of types that are named (``train/skops_archive.py``).
+means something else by the names of its task, its encoding or its model.
+
+Nothing in it can run code: manifest and model.json are JSON, phenotype.yaml is read as plain data,
+the vocabulary is Parquet, weights are safetensors, or skops of types that are named
+(``train/skops_archive.py``).
 
 The manifest says of every other file what it is; of the manifest itself its sender can tell the
 SHA-256, which the export wrote to its log.
