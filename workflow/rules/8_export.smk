@@ -73,6 +73,7 @@ use rule evaluate_model as evaluate_exported with:
         model=f"results/4_train/{STUDY}/exported/model.json",
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         oracle=[],
+        home=[],
     output:
         predictions=f"results/5_evaluate/{STUDY}/exported/predictions.parquet",
         validation=f"results/5_evaluate/{STUDY}/exported/validation.parquet",
@@ -87,6 +88,7 @@ use rule evaluate_next_visit as evaluate_exported_next_visit with:
     input:
         model=f"results/4_train/{STUDY}/exported/model.json",
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        labels=[],
     output:
         predictions=f"results/5_evaluate/{STUDY}/exported/predictions.parquet",
         validation=f"results/5_evaluate/{STUDY}/exported/validation.parquet",
@@ -96,6 +98,12 @@ use rule evaluate_next_visit as evaluate_exported_next_visit with:
         f"results/logs/evaluate_exported/{STUDY}.log",
     benchmark:
         f"results/benchmarks/evaluate_exported/{STUDY}.tsv"
+    params:
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        draws=RUN["bootstrap"],
+        choi_compat=False,
+        code=fingerprint("evaluate.next_visit"),
 
 
 rule write_model:
