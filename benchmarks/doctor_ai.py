@@ -1,12 +1,14 @@
 """Seconds an epoch and peak memory of predicting the next visit, at the shape of Doctor AI.
 
     python benchmarks/doctor_ai.py [--patients 20000] [--epochs 2] [--loss paper multinomial]
+                                   [--growth 5000 10000 20000 40000 80000]
 
 The shape of Choi et al., MLHC 2016, Table 1: 54.6 visits a patient and 3.2 codes a visit on
 average, 38,594 codes, 1,778 labels (each code has one); a GRU of 200 on an embedding of 200 with
 tanh and the duration beside it, batches of 100. The records are made up (records.py) and written as
 stage 3 writes them in a process of their own; the training, one thread in a process of its own,
-maps them. Writes doctor_ai.md beside this file.
+maps them. How seconds and memory grow with the patients is measured with the first loss, and from
+there drawn out along a straight line to the paper's 263,706. Writes doctor_ai.md beside this file.
 """
 
 import argparse
@@ -27,6 +29,9 @@ from timed_training import Trained, cell_class, kernels_in_use, network_section,
 from visitseq.tables import VISIT_TARGETS, vocabulary_schema, write_parquet
 
 VISITS, CODES, VOCABULARY, LABELS, SIZE, BATCH = 54.6, 3.22, 38_594, 1_778, 200, 100
+HEADER = "| {} | seconds an epoch | processor seconds an epoch | patients a second | peak GB |"
+#: Patients of the paper.
+PAPER = 263_706
 TASK = {"kind": "next_visit", "labels": ["condition"], "rollup": "none", "split": "parts"}
 
 
@@ -69,12 +74,57 @@ def measure(patients: int, model: dict[str, Any], epochs: int) -> Trained:
         return trained
 
 
+def row(name: str, patients: int, seconds: float, processor: float, gigabytes: float) -> str:
+    rate = patients / seconds
+    return f"| {name} | {seconds:.1f} | {processor:.1f} | {rate:,.0f} | {gigabytes:.2f} |"
+
+
+def drawn_out(sizes: list[int], found: list[Trained]) -> str:
+    """Row of the paper's number of patients, on the line of least squares through the others."""
+
+    def at_paper(values: list[float]) -> float:
+        slope, intercept = np.polyfit(sizes, values, 1)
+        return float(slope * PAPER + intercept)
+
+    return row(
+        f"{PAPER:,} (extrapolated)",
+        PAPER,
+        at_paper([one.seconds for one in found]),
+        at_paper([one.processor for one in found]),
+        at_paper([one.gigabytes for one in found]),
+    )
+
+
+def growth(sizes: list[int], model: dict[str, Any]) -> list[str]:
+    """Section of an epoch at each number of patients, the second of two."""
+    text = [
+        "",
+        f"By the number of patients, loss {model['loss']}, the second epoch of two; the last row "
+        "is not measured but lies on the line of least squares through the others:",
+        "",
+        HEADER.format("patients"),
+        "| ---: | ---: | ---: | ---: | ---: |",
+    ]
+    found = []
+    for patients in sizes:
+        one = measure(patients, model, epochs=1)
+        found.append(one)
+        text.append(
+            row(f"{patients:,} (measured)", patients, one.seconds, one.processor, one.gigabytes)
+        )
+        print(text[-1], flush=True)
+    return [*text, drawn_out(sizes, found)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patients", type=int, default=20_000)
     parser.add_argument("--epochs", type=int, default=2)
     losses = ["paper", "multinomial", "sigmoid"]
     parser.add_argument("--loss", nargs="+", choices=losses, default=losses)
+    parser.add_argument(
+        "--growth", type=int, nargs="*", default=[5_000, 10_000, 20_000, 40_000, 80_000]
+    )
     options = parser.parse_args()
     section = partial(
         network_section, cell="gru", embedding=SIZE, hidden=SIZE, embed="tanh", batch=BATCH
@@ -89,16 +139,15 @@ def main() -> None:
         f"Median of the epochs after the first ({options.epochs}); the processor's seconds leave "
         "out those in which it worked for others.",
         "",
-        "| loss | seconds an epoch | processor seconds an epoch | patients a second | peak GB |",
+        HEADER.format("loss"),
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for loss in options.loss:
         found = measure(options.patients, section(loss=loss), options.epochs)
-        text.append(
-            f"| {loss} | {found.seconds:.1f} | {found.processor:.1f} "
-            f"| {options.patients / found.seconds:,.0f} | {found.gigabytes:.2f} |"
-        )
+        text.append(row(loss, options.patients, found.seconds, found.processor, found.gigabytes))
         print(text[-1], flush=True)
+    if len(options.growth) > 1:
+        text += growth(options.growth, section(loss=options.loss[0]))
     Path(__file__).with_suffix(".md").write_text("\n".join(text) + "\n", encoding="utf-8")
 
 

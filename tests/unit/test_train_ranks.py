@@ -11,10 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from next_visits import FOLD as NEXT_FOLD
+from next_visits import MODEL, TASK, chains, files
 from safetensors.numpy import load_file
 from small_training import ENCODING, FOLD, GRU, PARTS, card_of, cohort, inputs
 
+from visitseq.errors import UserError
+from visitseq.train.__main__ import read_arguments
 from visitseq.train.network import train_model
+from visitseq.train.next_visit import train_next_visit
 from visitseq.train.ranks import Ranks
 
 FILES = ["history.csv", "model.json", "model.safetensors"]
@@ -96,6 +101,43 @@ def test_a_users_mistake_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("ERROR visitseq: Training diverged")
+
+
+def test_two_processes_predict_the_next_visit_as_one_does(tmp_path: Path) -> None:
+    same: dict[str, Any] = {**files(chains(140), tmp_path), "task": TASK, "fold": NEXT_FOLD}
+    model = {**MODEL, "batch": 37, "epochs": 3, "patience": 3}
+    same |= {"model": model, "encoding": {**ENCODING, "min_count": 1}, "seed": 0, "parts": PARTS}
+    one, two = ({**same, "folder": tmp_path / name} for name in ("one", "two"))
+    train_next_visit(**one)
+    done = torchrun(two)
+    assert done.returncode == 0, done.stderr
+    weights = [load_file(given["folder"] / "model.safetensors") for given in (one, two)]
+    for name, weight in weights[0].items():
+        np.testing.assert_allclose(weights[1][name], weight, rtol=0, atol=1e-3, err_msg=name)
+    assert sorted(path.name for path in two["folder"].iterdir()) == FILES
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"vocabluary": "x"}, "missing nothing, unknown vocabluary. It holds visits, vocabulary"),
+        ({"fold": None}, "missing fold, unknown nothing"),
+        ({"visits": "nowhere.arrow"}, "visits: nowhere.arrow does not exist"),
+        ({"labels": "x"}, "missing task, unknown nothing. It holds visits, vocabulary, labels"),
+    ],
+)
+def test_arguments_are_checked_before_anything_starts(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    given = {**arguments(tmp_path, GRU, "model"), **change}
+    file = tmp_path / "arguments.json"
+    kept = {key: value for key, value in given.items() if value is not None}
+    file.write_text(json.dumps(kept, default=str))
+    with pytest.raises(UserError, match=said):
+        read_arguments(file)
+    file.write_text("{")
+    with pytest.raises(UserError, match="is no JSON"):
+        read_arguments(file)
 
 
 @pytest.mark.parametrize("world", [1, 2, 3])

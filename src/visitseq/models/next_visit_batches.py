@@ -4,7 +4,7 @@ Of a row of n visits the first n - 1 are read; at each of them the next is asked
 days until it. What follows the last visit nobody knows (the record ends there): it is not asked.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -43,6 +43,11 @@ class NextVisitBatch:
     labels: torch.Tensor
     offsets: torch.Tensor
     log_days: torch.Tensor
+
+    def to(self, device: torch.device) -> "NextVisitBatch":
+        """Copy on ``device``, or this one if it is there."""
+        moved = ("read", "rows", "labels", "offsets", "log_days")
+        return replace(self, **{name: getattr(self, name).to(device) for name in moved})
 
 
 def collate_next_visit(data: Trajectories, rows: Integers) -> NextVisitBatch:

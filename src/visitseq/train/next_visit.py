@@ -26,6 +26,7 @@ from visitseq.train.losses import Losses
 from visitseq.train.model_folder import read_card
 from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.next_visits import NextVisits
+from visitseq.train.ranks import Ranks
 from visitseq.train.seeds import seed_sequence
 from visitseq.train.vectors import start_from_vectors, with_vectors
 
@@ -46,10 +47,11 @@ def train_next_visit(
     seed: int,
     folder: Path,
     vectors: Path | None = None,
+    device: str = "cpu",
 ) -> None:
     """Write model.safetensors, model.json and history.csv of a network or a model on counts.
 
-    A call that was killed goes on where it stood.
+    A call that was killed goes on where it stood. Several processes can share it (network.py).
 
     Parameters
     ----------
@@ -67,6 +69,8 @@ def train_next_visit(
     vectors
         File vectors.safetensors of the fold, from which a network's embedding starts and whose sums
         a model on counts reads; None where the encoding has none.
+    device
+        Where this process trains: cpu, or cuda with a number.
 
     Raises
     ------
@@ -78,14 +82,18 @@ def train_next_visit(
     split, least = task["split"], encoding["min_count"]
     data = read_forecast_data(files, 1, least, fold, parts, split=split)
     sections = {"model": dict(model), "encoding": dict(encoding), "task": dict(task), "seed": seed}
-    parameters = {**sections, "fold": fold, "parts": parts}
+    ranks, place = Ranks.here(), torch.device(device)
+    where = {"fold": fold, "parts": parts, "world": ranks.world, "device": place.type}
+    parameters = {**sections, **where}
     inputs = [*files.values(), *([vectors] if vectors else [])]
     checkpoint = Checkpoint(folder / "checkpoint", training_digest(inputs, parameters, __name__))
     built = with_vectors(network_section(model), encoding)
     seeds = seed_sequence(seed, fold, built)
     network, history, chosen = _fit(
-        data, built, split, vectors=vectors, seeds=seeds, checkpoint=checkpoint
+        data, built, split, vectors=vectors, seeds=seeds, checkpoint=checkpoint, device=place
     )
+    if not ranks.leads:
+        return
     write_network(network, history, chosen, folder)
     training = _card_of_training(data, history, chosen, split)
     _write_card(folder, sections | _card_of_data(data, split) | training)
@@ -136,6 +144,7 @@ def _fit(
     vectors: Path | None,
     seeds: np.random.SeedSequence,
     checkpoint: Checkpoint,
+    device: torch.device,
 ) -> tuple[NextVisitNetwork, list[Losses], int]:
     """Train a network; its losses by epoch, and the epoch that was kept."""
     codes, asked = len(data.trajectories.known), len(data.trajectories.labels.known)
@@ -143,11 +152,17 @@ def _fit(
     if split == "paper":
         keep, model = "last", {**model, "epochs": min(model["epochs"], PAPER_EPOCHS)}
     for_torch, for_batches = seeds.spawn(2)
-    # Initial weights and dropout draw from torch's global generator: the caller's is put back.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(for_torch.generate_state(1, np.uint64)[0]))
+    ranks = Ranks.here()
+    # Initial weights and dropout draw from torch's global generators: the caller's are put back.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        # All ranks share the initial weights; the dropout of all but the first is their own.
+        initial, *of_ranks = for_torch.generate_state(ranks.world, np.uint64).tolist()
+        torch.manual_seed(initial)
         network = build_next_visit(model, codes, asked)
         start_from_vectors(network.reader, vectors, data.trajectories.known)
+        network = network.to(device)
+        if ranks.rank:
+            torch.manual_seed(of_ranks[ranks.rank - 1])
         rows = (data.training, data.validation)
         objective = NextVisits(network, data.trajectories, *rows, l2=model["l2"])
         objective.start_at_base_rates()

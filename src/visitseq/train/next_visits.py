@@ -26,7 +26,7 @@ class NextVisits:
     Parameters
     ----------
     network
-        The network.
+        The network, on the device where it is trained.
     data
         Visits and labels of all rows.
     training, validation
@@ -51,7 +51,8 @@ class NextVisits:
 
     def losses(self, rows: Integers) -> torch.Tensor:
         """Loss of each of ``rows``, shape (rows,)."""
-        return self._network.losses(collate_next_visit(self._data, rows))
+        device = self._network.head.bias.device
+        return self._network.losses(collate_next_visit(self._data, rows).to(device))
 
     def penalty(self) -> torch.Tensor:
         """L2 penalty of the network's penalised weights."""
