@@ -21,6 +21,7 @@ from visitseq.fingerprint import code_digest
 from visitseq.grid import asked, left_out, refusal, replicates, unexplained
 from visitseq.ingest.files import list_inputs
 from visitseq.ingest.released_files import released_files
+from visitseq.transfer.pairs import left_out_of_transfer, strategies_of, transferred
 
 
 def fill(overlay):
@@ -57,6 +58,21 @@ def phenotype_file(cohort):
     )
 
 
+def mapping_files():
+    """The file that maps a target's codes onto the source's, by pair, of those that name one."""
+    found = {}
+    for pair in RUN["transfer"]:
+        places, path = (pair["source"], pair["target"]), pair["mapping"]
+        if path is not None and not os.path.isfile(path):
+            raise UserError(
+                f"Configuration, run/transfer, {' to '.join(places)}/mapping: {path} does not "
+                f"exist ({os.path.abspath(path)}). It is a CSV file with the columns target_code "
+                "and source_code."
+            )
+        found |= {} if path is None else {places: path}
+    return found
+
+
 try:
     config = fill(workflow.config_settings.overwrite_config)
     RUN = config["run"]
@@ -66,6 +82,7 @@ try:
         for name, cohort in config["cohorts"].items()
         if "phenotype" in cohort
     }
+    MAPPINGS = mapping_files()
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -87,6 +104,7 @@ PREDICT_NEXT = [
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
 NEXT_VISITS = of_kind("tasks", "next_visit")
+WITH_RECORDS = [name for name, site in config["sites"].items() if site["source"] != "model"]
 RELEASED = [name for name, site in config["sites"].items() if site["source"] == "doctorai"]
 WITH_VECTORS = [name for name, own in config["encodings"].items() if own["vectors"] != "none"]
 # How far back a network sees can be said of those that read all visits forwards.
@@ -98,7 +116,7 @@ FORWARD = [
 ]
 
 if workflow.is_main_process:
-    for sentence in left_out(config):
+    for sentence in [*left_out(config), *left_out_of_transfer(config)]:
         logger.info(sentence)
 
 
@@ -113,7 +131,9 @@ def fingerprint(module):
 
 
 wildcard_constraints:
-    site=either(config["sites"]),
+    site=either(WITH_RECORDS),
+    source=either(config["sites"]),
+    target=either(WITH_RECORDS),
     cohort=either(config["cohorts"]),
     task=either(config["tasks"]),
     encoding=either(config["encodings"]),
@@ -125,6 +145,8 @@ COHORTS = sorted({config["tasks"][task]["cohort"] for task in RUN["tasks"]})
 MATCHED = [cohort for cohort in COHORTS if cohort in of_kind("cohorts", "case_control")]
 DOCTORAI = "results/8_export/doctorai/{site}/{task}/{encoding}/fold{fold}"
 STUDY = "{site}/{task}/{encoding}/{model}/fold{fold}"
+TRANSLATED = "results/6_transfer/{source}_to_{target}/{task}/{encoding}"
+ABROAD = "{source}_to_{target}/{task}/{encoding}/{model}/fold{fold}"
 
 
 def is_run(task, **names):
@@ -247,20 +269,28 @@ def classical_of(wildcards):
     }
 
 
-def weights_of(wildcards):
-    """The weights that a model's kind is saved as, if it has any."""
+def weights_in(folder, wildcards):
+    """The weights in a model's folder, as which its kind is saved, if it has any."""
     if wildcards.model in COUNTED:
         return []
     classical = wildcards.model in BASELINES and wildcards.task in ONSETS
-    ending = "skops" if classical else "safetensors"
-    return f"results/4_train/{STUDY}/model.{ending}".format(**wildcards)
+    return f"{folder}/model.{'skops' if classical else 'safetensors'}"
+
+
+def weights_of(wildcards):
+    """The weights of a model that was trained at a site."""
+    return weights_in(f"results/4_train/{STUDY}".format(**wildcards), wildcards)
+
+
+def oracle_at(site, wildcards):
+    """The oracle's scores of a task at a simulated site; a real one has none."""
+    return (
+        f"results/5_evaluate/{site}/{wildcards.task}/oracle.parquet" if is_simulated(site) else []
+    )
 
 
 def oracle_of(wildcards):
-    """The oracle's scores of a task at a simulated site; a real one has none."""
-    if is_simulated(wildcards.site):
-        return "results/5_evaluate/{site}/{task}/oracle.parquet".format(**wildcards)
-    return []
+    return oracle_at(wildcards.site, wildcards)
 
 
 def oracles():
@@ -324,6 +354,56 @@ def combinations(kind):
     return [[task, e, m] for task, e, m in named if is_run(task, encoding=e, model=m)]
 
 
+#: All that is transferred: source, target, task, encoding and model of each.
+TRANSFERRED = transferred(config)
+#: The pairs of hospitals between which models move, by both names.
+PAIRS = {(pair["source"], pair["target"]): pair for pair in RUN["transfer"]}
+
+
+def is_carried(source):
+    """Whether a source is a model that came without records."""
+    return config["sites"][source]["source"] == "model"
+
+
+def of_source(stage, file):
+    """A file of a source's stage, or of a model's folder where the source is one."""
+
+    def place(wildcards):
+        if is_carried(wildcards.source):
+            return f"{config['sites'][wildcards.source]['path']}/{file}"
+        folder = STUDY if "fold" in wildcards.keys() else "{site}/{task}/{encoding}"
+        return f"results/{stage}/{folder}/{file}".format(site=wildcards.source, **wildcards)
+
+    return place
+
+
+def source_weights(wildcards):
+    return weights_in(os.path.dirname(of_source("4_train", "model.json")(wildcards)), wildcards)
+
+
+def source_visits(wildcards):
+    """The visits of a source that has records."""
+    return [] if is_carried(wildcards.source) else of_source("3_encode", "visits.arrow")(wildcards)
+
+
+def are_the_same(wildcards):
+    """Whether an id is the same person at the source and at the target."""
+    source, target = wildcards.source, wildcards.target
+    return source == target or PAIRS.get((source, target), {}).get("same_persons", False)
+
+
+def abroad(file):
+    """A file of every fold of all that is transferred."""
+    names = ("source", "target", "task", "encoding", "model")
+    return [
+        path
+        for row in TRANSFERRED
+        for path in expand(
+            f"results/6_transfer/{ABROAD}/{file}", **dict(zip(names, row)), fold=RUN["folds"]
+        )
+    ]
+
+
 #: The tasks, encodings and models whose scoring is repeated as the released code of Doctor AI does it.
 CHOI_COMPAT = [
     [task, encoding, model]
@@ -363,6 +443,10 @@ def study():
         "model_sections": {name: config["models"][name] for name in RUN["models"]},
         "encoding_sections": {name: config["encodings"][name] for name in RUN["encodings"]},
         "choi_compat": CHOI_COMPAT,
+        "transfer": TRANSFERRED,
+        "pairs": {
+            f"{source}_to_{target}": PAIRS[source, target] for source, target, *_ in TRANSFERRED
+        },
         "training_sizes": RUN["training_sizes"],
         "folds": RUN["folds"],
         "parts": RUN["parts"],

@@ -12,7 +12,8 @@ rows, each as the network stood when its batch came, with dropout.
 
 Training stops with an error when a loss or a weight is no longer finite, or when the training loss
 of an epoch is ten times what the loss was before the first step: overfitting cannot do that, a step
-that is too long does.
+that is too long does. The last does not hold of a network that was trained before and may be kept
+as it came: what it loses at first can be as little as nothing.
 
 All that the next epoch depends on (weights, moments, random states, losses) can be saved after each
 epoch (checkpoint.py); training that goes on from there takes the same steps as one that was not
@@ -49,6 +50,8 @@ Watch = Callable[[nn.Module], None]
 
 #: Rows whose loss is taken at once without training: enough to fill the processor.
 BATCH = 512
+#: Of ``keep``: the best epoch, or the weights before the first step.
+START = "best_or_start"
 #: A training loss of so many times the loss before the first step is divergence.
 DIVERGED = 10
 
@@ -172,7 +175,7 @@ class _Training:
         losses = Losses(training, self._mean_loss(validation) if len(validation) else None)
         self._require_sound(losses)
         state = self.state
-        start = state.first if self.keep == "best_or_start" else math.inf
+        start = state.first if self.keep == START else math.inf
         smallest = min([start, *(before.watched for before in state.history)])
         state.history.append(losses)
         if losses.watched < smallest or self.keep == "last":
@@ -227,7 +230,7 @@ class _Training:
         loss = self._mean_loss(validation if len(validation) else training)
         if self.shown:
             log.info("before the first step the loss is %.4f", loss)
-        return State(loss, best=self._weights() if self.keep == "best_or_start" else {})
+        return State(loss, best=self._weights() if self.keep == START else {})
 
     def _require_sound(self, losses: Losses) -> None:
         """Stop unless the epoch left finite weights and losses that are not out of proportion."""
@@ -235,7 +238,7 @@ class _Training:
             self._stop(f"the validation loss is {losses.watched}")
         if not all(weight.isfinite().all() for weight in self.network.parameters()):
             self._stop("weights are no longer finite")
-        if losses.training > DIVERGED * self.state.first:
+        if self.keep != START and losses.training > DIVERGED * self.state.first:
             self._stop(
                 f"the training loss is {losses.training:.4g}, but before the first step the loss "
                 f"was {self.state.first:.4g}"
