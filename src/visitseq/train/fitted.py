@@ -9,6 +9,8 @@ import numpy.typing as npt
 from visitseq.train.features import Floats, Matrix
 from visitseq.train.losses import Losses, log_loss
 
+#: The kinds of classical model.
+CLASSICAL_KINDS = ("logistic", "svm", "mlp", "knn", "trees")
 #: Kinds whose scores order the rows and are no probabilities.
 SCORES_ALONE = ("svm", "knn")
 

@@ -3,7 +3,7 @@
 From scratch a model is fitted as at home, on drawn rows: with a search, and on the sums of the
 target's vectors, as its section and the encoding say. Two kinds have weights that can go on:
 
-    logistic   fitted near the source's weights (biased_logistic.py); it has no last layer but itself
+    logistic   fitted near the source's weights (biased_logistic.py), which are its last layer
     mlp        trained on epoch by epoch, all of it or the output alone (train/perceptron.py)
 
 Both begin as the source's model on the columns of the codes that the arm knows
@@ -105,8 +105,8 @@ class ClassicalArms:
     def _learned(self, fitted: Fitted, training: Part, watched: Sequence[Matrix]) -> Learned:
         """Give the scores of the watched rows, of all epochs where there are any."""
         if fitted.watched:
-            validation, test = zip(*fitted.watched, strict=True)
-            return Learned(validation, test, fitted.chosen, in_epochs=True, base_rate=None)
+            seen, unseen = zip(*fitted.watched, strict=True)
+            return Learned(seen, unseen, fitted.chosen, in_epochs=True, base_rate=None)
         kind = self.model["kind"]
         validation, test = (score_features(kind, fitted.model, rows) for rows in watched)
         base_rate = float(training.labels.mean()) if kind in SCORES_ALONE else None

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from visitseq.train.estimators import scaler_for
 from visitseq.train.features import BIN_ENDS, Features, Matrix
 from visitseq.train.fitted import Part
 from visitseq.train.perceptron import new_network
@@ -104,7 +104,7 @@ def graft_perceptron(
 
 
 def _graft_scaler(source: StandardScaler, columns: Places, features: Matrix) -> StandardScaler:
-    scaler = scaler_for(features).fit(features)
+    scaler = clone(source).fit(features)
     for name in ("mean_", "var_", "scale_"):
         own, carried = getattr(scaler, name), getattr(source, name)
         if own is not None:
