@@ -38,7 +38,7 @@ from visitseq.evaluate.platt import fit_platt
 from visitseq.train.baseline import train_baseline
 from visitseq.train.features import Features, Floats, Window
 from visitseq.train.fitted import Part
-from visitseq.train.perceptron import perceptron_logits, train_on_perceptron
+from visitseq.train.perceptron import new_network, perceptron_logits, train_on_perceptron
 from visitseq.train.trained import load_model
 from visitseq.transfer.arms import Arm
 from visitseq.transfer.biased_logistic import fit_from_source, fit_towards
@@ -293,6 +293,15 @@ def test_where_nothing_is_new_the_beginning_is_the_source(
 
 
 # The perceptron.
+
+
+def test_before_the_first_step_the_weights_are_glorots() -> None:
+    seeds, training = np.random.SeedSequence(3), PARTS_OF_COUNTS[0]
+    seed = int(seeds.generate_state(1)[0])
+    network = new_network(MLP, (8,), training, seeds)
+    bound = np.sqrt(6 / (5 + 8))
+    drawn = np.random.RandomState(seed).uniform(-bound, bound, (5, 8))
+    np.testing.assert_array_equal(network.coefs_[0], drawn.astype(np.float32))
 
 
 def perceptron(tmp_path: Path, new: int = 0) -> tuple[Pipeline, tuple[Part, Part]]:

@@ -79,23 +79,13 @@ def fit_towards(source: Pipeline, training: Part, inverse_penalty: float) -> Pip
         C; at 0 the weights stay, and the intercept alone is fitted.
     """
     scaled = source["scale"].transform(training.features)
-    # What has no column cannot move.
-    free = scaled if inverse_penalty else scaled[:, :0]
+    free = scaled if inverse_penalty else scaled[:, :0]  # what has no column cannot move
     penalty = 1 / (inverse_penalty * len(training.labels)) if inverse_penalty else 0.0
     offset = margin(source, training.features)
-    objective = partial(_loss, features=free, labels=training.labels, offset=offset)
-    fit = minimize(
-        partial(objective, penalty=penalty),
-        np.zeros(free.shape[1] + 1),
-        method="L-BFGS-B",
-        jac=True,
-        options={
-            "maxiter": ITERATIONS,
-            "maxls": 50,
-            "gtol": FLAT,
-            "ftol": 64 * np.finfo(float).eps,
-        },
-    )
+    loss = partial(_loss, features=free, labels=training.labels, offset=offset, penalty=penalty)
+    start, precision = np.zeros(free.shape[1] + 1), 64 * np.finfo(np.float64).eps
+    options = {"maxiter": ITERATIONS, "gtol": FLAT, "ftol": precision}
+    fit = minimize(loss, start, method="L-BFGS-B", jac=True, options=options)
     model = copy.copy(source["classify"])
     model.coef_ = model.coef_.copy()
     model.coef_[0, : free.shape[1]] += fit.x[:-1]
