@@ -1,18 +1,18 @@
 """A small model at another hospital, for the tests of what is trained there."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from arrow_visits import Row, write_visits, write_vocabulary
-from small_training import CODES, ENCODING, FOLD, GRU, PARTS, TASK, cohort, train
+from small_training import CODES, ENCODING, FOLD, GRU, PARTS, TASK, cohort, inputs
 
 from visitseq import tables
 from visitseq.evaluate.evaluate import evaluate_model
+from visitseq.train.network import train_model
 from visitseq.transfer.onset import transfer_model
 
 #: The source's codes, and two that it lacks: of 8 it has the parent 1, of 9 no ancestor.
@@ -66,10 +66,12 @@ def pair_of(
     folder: Path,
     model: dict[str, Any],
     rows: Sequence[Row] | None = None,
-    encoding: dict[str, Any] = ENCODING,
+    train: Callable[..., None] = train_model,
 ) -> dict[str, Any]:
     """Arguments of ``transfer_model`` for a model that was trained on ``cohort()``."""
-    trained = train(cohort(), folder / "source", model)
+    trained = folder / "source/model"
+    shared: dict[str, Any] = {"encoding": ENCODING, "fold": FOLD, "parts": PARTS, "seed": 0}
+    train(**inputs(cohort(), folder / "source"), model=model, folder=trained, **shared)
     rows = there() if rows is None else rows
     files = {
         "visits": write_visits(rows, folder / "pair/visits.arrow"),
@@ -77,14 +79,14 @@ def pair_of(
         "ancestors": folder / "pair/ancestors.parquet",
     }
     tables.write_parquet(ancestors_table(ABOVE), files["ancestors"])
-    settings = {"task": TASK, "fold": FOLD, "parts": PARTS, "seed": 0, "draws": 40}
+    settings: dict[str, Any] = {"task": TASK, "fold": FOLD, "parts": PARTS, "seed": 0, "draws": 40}
     evaluate_model(visits=files["visits"], trained=trained, folder=folder / "zero_shot", **settings)
     return {
         **files,
         **settings,
         "trained": trained,
         "zero_shot": folder / "zero_shot",
-        "encoding": encoding,
+        "encoding": ENCODING,
         "pair": PAIR,
         "folder": folder / "out",
     }
@@ -96,7 +98,3 @@ def transfer(arguments: dict[str, Any], **changes: Any) -> dict[str, Any]:
     folder = {**arguments, **changes}["folder"]
     content: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
     return content
-
-
-def flat_ids(rows: Sequence[Row]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.array([row.subject_id for row in rows])

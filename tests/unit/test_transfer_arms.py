@@ -204,7 +204,13 @@ def test_with_the_last_layer_alone_nothing_else_moves(tmp_path: Path, optimiser:
     data = read_training_data(
         **inputs(cohort(), tmp_path), encoding=ENCODING, fold=FOLD, parts=PARTS
     )
-    model = {**GRU, "optimiser": optimiser, "epochs": 2, "gradient_norm": 1.0, "l2": 0.1}
+    model: dict[str, Any] = {
+        **GRU,
+        "optimiser": optimiser,
+        "epochs": 2,
+        "gradient_norm": 1.0,
+        "l2": 0.1,
+    }
     network = build_network(model, len(data.known))
     freeze_but(network, [network.head])
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
