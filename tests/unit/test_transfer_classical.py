@@ -1,6 +1,7 @@
 """The arms of the classical models, against training at home, scikit-learn and counting by hand."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ from visitseq.transfer.classical_arms import ClassicalArms
 from visitseq.transfer.classical_graft import column_origins, graft_logistic, graft_perceptron
 from visitseq.transfer.drawn_rows import DrawnRows
 from visitseq.transfer.learned import Target
+
+HERE = partial(train_baseline, task=TASK)
 
 DRAW = np.random.default_rng(0)
 #: Counts of five codes, and who is a case: the last code is rare.
@@ -411,12 +414,12 @@ def test_what_an_arm_knows(tmp_path: Path) -> None:
 
 def test_logistic_has_no_curve_and_mlp_has_one(tmp_path: Path) -> None:
     pair = {**PAIR, "fractions": [100], "draws": 1}
-    metrics = transfer(pair_of(tmp_path / "logistic", LOGISTIC), pair=pair)
+    metrics = transfer(pair_of(tmp_path / "logistic", LOGISTIC, train=HERE), pair=pair)
     curve = (tmp_path / "logistic/out/curve.csv").read_text()
     assert curve == "strategy,fraction,draw,epoch,metric,validation,test,chosen\n"
     assert "last_layer" not in metrics
     assert "peak" not in metrics["scratch"]["100"]
-    metrics = transfer(pair_of(tmp_path / "mlp", MLP), pair=pair)
+    metrics = transfer(pair_of(tmp_path / "mlp", MLP, train=HERE), pair=pair)
     table = pd.read_csv(tmp_path / "mlp/out/curve.csv")
     for strategy in ("fine_tuned", "scratch"):
         rows = table[table["strategy"] == strategy]
@@ -428,7 +431,7 @@ def test_logistic_has_no_curve_and_mlp_has_one(tmp_path: Path) -> None:
 
 
 def test_a_margin_becomes_a_probability_on_the_drawn_validation_rows(tmp_path: Path) -> None:
-    arguments = pair_of(tmp_path, SVM)
+    arguments = pair_of(tmp_path, SVM, train=HERE)
     transfer(arguments, pair={**PAIR, "fractions": [100], "draws": 1})
     table = pq.read_table(tmp_path / "out/predictions.parquet").to_pandas()
     scratch = table[table["strategy"] == "scratch"]
