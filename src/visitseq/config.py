@@ -80,6 +80,7 @@ def fill_config(config: Mapping[str, Any], schema: Path) -> Config:
         raise UserError(_describe(errors[0]))
     _check_references(filled)
     _check_values(filled)
+    _check_pairs(filled)
     _check_cells(filled)
     _check_vectors(filled, rules["$defs"]["encoding"]["properties"])
     _check_search(filled, rules["$defs"])
@@ -140,8 +141,6 @@ def _fault(error: jsonschema.ValidationError) -> str:
             text = f"{found!r} is not one of {', '.join(map(str, rule))}. {hint}".rstrip()
         case "type" if rule == "boolean":
             text = f"{found!r} is no truth value. Write true or false, without quotes."
-        case "maxItems" if rule == 0:
-            text = "nothing can be named here yet. Leave the list empty."
         case _:
             text = f"{error.message}."
     return text
@@ -217,6 +216,48 @@ def _check_values(config: Config) -> None:
             raise UserError(
                 f"Configuration, cohorts/{name}/age: [{youngest}, {oldest}] is upside down. Write "
                 "the youngest age first."
+            )
+
+
+def _check_pairs(config: Config) -> None:
+    """Raise where a model would move from or to where it cannot."""
+    sites, seen = config["sites"], set()
+    for name in config["run"]["sites"]:
+        if sites[name]["source"] == "model":
+            raise UserError(
+                f"Configuration, run/sites: {name} is a model and has no records to study. Name it "
+                "as the source of a pair in run/transfer."
+            )
+    for pair in config["run"]["transfer"]:
+        source, target = pair["source"], pair["target"]
+        key = f"run/transfer, {source} to {target}"
+        for name in (source, target):
+            _require(name, sites, key, "sites")
+        for name in pair["models"] or ():
+            _require(name, config["models"], key, "models")
+        if (source, target) in seen:
+            raise UserError(f"Configuration, {key}: the pair is named twice. Name it once.")
+        seen.add((source, target))
+        if sites[target]["source"] == "model":
+            raise UserError(
+                f"Configuration, {key}: {target} is a model and has no records to be applied to. "
+                "Name a hospital as the target."
+            )
+        if pair["same_persons"]:
+            _check_same_persons(key, source, target, sites)
+
+
+def _check_same_persons(key: str, source: str, target: str, sites: Config) -> None:
+    """Raise where two places cannot have persons in common, or nobody can know."""
+    reasons = {
+        "simulated": "is simulated, and nobody in it is anywhere else",
+        "model": "is a model, which came without the ids of those it was trained on",
+    }
+    for name in (source, target) if source != target else ():
+        reason = reasons.get(sites[name]["source"])
+        if reason is not None:
+            raise UserError(
+                f"Configuration, {key}/same_persons: {name} {reason}. Write false, or leave it out."
             )
 
 

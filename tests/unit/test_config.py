@@ -152,6 +152,16 @@ def test_a_site_of_another_source_is_replaced_whole() -> None:
     assert config["sites"]["riverside"]["seed"] == DEFAULT["sites"]["riverside"]["seed"]
 
 
+PAIR = {"source": "riverside", "target": "lakeview"}
+CARRIED = {"source": "model", "path": "/data/model"}
+
+
+def transfer(**pair: Any) -> dict[str, Any]:
+    """A pair of sites that are defined, with ``pair`` laid over it."""
+    sites = {"carried": CARRIED, "mine": {"source": "omop", "path": "/data/omop"}}
+    return {"run": {"transfer": [PAIR | pair]}, "sites": sites}
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"run": {"model": ["gru"]}}, "run: unknown key model. Did you mean models?"),
     ({"runs": {}}, "the top level: unknown key runs"),
@@ -163,7 +173,23 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"run": {"folds": [7]}}, "run/folds: fold 7 does not exist"),
     ({"run": {"parts": "seven"}}, "run/parts: 'seven' is not of type 'integer'"),
-    ({"run": {"transfer": [{"source": "a", "target": "b"}]}}, "run/transfer: nothing can"),
+    ({"run": {"transfer": [{"source": "a", "target": "b"}]}}, "a to b: a is not defined"),
+    ({"run": {"transfer": [{"source": "lakeview"}]}}, "run/transfer/0: target is missing"),
+    (transfer(models=["grue"]), "riverside to lakeview: grue is not defined. Did you mean gru"),
+    (transfer(strategies=["zero_shot"]), "strategies/0: 'zero_shot' is not one of last_layer, fi"),
+    (transfer(fractions=[0]), "fractions/0: 0 is less than the minimum of 1"),
+    (transfer(fractions=[101]), "fractions/0: 101 is greater than the maximum of 100"),
+    (transfer(source="carried", target="carried"), "carried is a model and has no records to be"),
+    (transfer(same_persons=True), "same_persons: riverside is simulated, and nobody in it is any"),
+    (
+        transfer(source="carried", target="mine", same_persons=True),
+        "same_persons: carried is a model, which came without the ids",
+    ),
+    ({"run": {"transfer": [PAIR, {**PAIR, "draws": 9}]}}, "to lakeview: the pair is named twice"),
+    (
+        {"run": {"sites": ["carried"]}, "sites": {"carried": CARRIED}},
+        "run/sites: carried is a model and has no records to study",
+    ),
     ({"models": {"gru": {"hiden": 3}}}, "models/gru: unknown key hiden. Did you mean hidden?"),
     ({"models": {"gru": {"hidden": 0}}}, "models/gru/hidden: 0 is less than"),
     ({"models": {"new": {"kind": "forest"}}}, "models/new/kind: 'forest' is not one of"),
@@ -312,3 +338,18 @@ def test_the_heart_failure_study_gives_all_the_same_budget_and_networks_three_se
         assert [run[f"{name}_seed{seed}"] for seed in (1, 2)] == [
             {**run[name], "seed": seed} for seed in (1, 2)
         ]
+
+
+def test_a_pair_is_filled() -> None:
+    (pair,) = filled(**transfer(fractions=[5]))["run"]["transfer"]
+    assert pair == {
+        **PAIR,
+        "models": None,
+        "strategies": ["last_layer", "fine_tuned", "scratch"],
+        "fractions": [5],
+        "draws": 5,
+        "same_persons": False,
+        "mapping": None,
+    }
+    again = filled(**transfer(source="mine", target="mine", same_persons=True))
+    assert again["run"]["transfer"][0]["same_persons"]

@@ -64,7 +64,10 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Evaluate rows with a model whose scores are written down above."""
 
     def run(
-        rows: Sequence[Row], scores: Any = known_scores, gives_probabilities: bool = True
+        rows: Sequence[Row],
+        scores: Any = known_scores,
+        gives_probabilities: bool = True,
+        home: Path | None = None,
     ) -> dict[str, Any]:
         model = TrainedModel(
             card={"training": {"rows": 20, "cases": 5}},
@@ -83,6 +86,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             seed=0,
             draws=100,
             folder=tmp_path / "out",
+            home=home,
         )
         content: dict[str, Any] = json.loads((tmp_path / "out/metrics.json").read_text())
         return content
@@ -191,6 +195,26 @@ def test_scores_that_are_no_probabilities_get_some_from_the_validation_part(
     assert content["brier"]["value"] == pytest.approx(np.mean((labels - expected) ** 2.0))
     assert "platt" not in plain
     assert "row" in evaluate(TEST, gives_probabilities=False)["platt"]["reason"]
+
+
+@pytest.mark.parametrize("gives_probabilities", [True, False])
+def test_a_model_brings_its_threshold_and_its_sigmoid_along(
+    evaluate: Any, tmp_path: Path, gives_probabilities: bool
+) -> None:
+    first = evaluate([*TEST, *VALIDATION], gives_probabilities=gives_probabilities)
+    at_home = (tmp_path / "out/metrics.json").read_bytes()
+    predicted = (tmp_path / "out/predictions.parquet").read_bytes()
+    home = tmp_path / "home.json"
+    home.write_bytes(at_home)
+    again = [*TEST, *VALIDATION]
+    evaluate(again, gives_probabilities=gives_probabilities, home=home)
+    assert (tmp_path / "out/metrics.json").read_bytes() == at_home
+    assert (tmp_path / "out/predictions.parquet").read_bytes() == predicted
+    # Nobody validates here, and the threshold stays what it was there.
+    abroad = evaluate(TEST, gives_probabilities=gives_probabilities, home=home)
+    assert abroad["threshold"] == first["threshold"]
+    assert abroad.get("platt") == first.get("platt")
+    assert (tmp_path / "out/predictions.parquet").read_bytes() == predicted
 
 
 def test_scores_that_are_not_finite_are_an_error(evaluate: Any) -> None:

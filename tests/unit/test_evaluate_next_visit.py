@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from arrow_visits import Row, write_histories
+from arrow_visits import Row, write_histories, write_vocabulary
 from next_visits import CODES, FOLD, MODEL, PARTS, chains, train
 from sklearn.metrics import ndcg_score, r2_score
 from test_encode_targets import EVENTS, START, encode
@@ -127,6 +127,19 @@ def test_a_network_is_asked_after_each_visit(
     np.testing.assert_allclose(
         together["predicted_log_days"], alone["predicted_log_days"], rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_the_labels_that_may_be_named_the_order_stays(tmp_path: Path, kind: str) -> None:
+    histories = read_histories(write_histories([PATIENT], tmp_path / "visits.arrow"))
+    rows, model = np.array([0]), model_of(kind, KNOWN_LABELS)
+    everything = predictions_table(histories, rows, model)
+    for ranked in ([1, 2, 3, 4, 5, 9], [2, 3, 9], []):
+        ids = np.array(ranked, dtype=np.int32)
+        found = predictions_table(histories, rows, model, ids)
+        expected = [[one for one in top if one in ranked] for top in everything["top"].to_pylist()]
+        assert found["top"].to_pylist() == expected
+        assert found.drop_columns("top").equals(everything.drop_columns("top"))
 
 
 def test_numbers_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
@@ -271,6 +284,21 @@ def test_metrics_are_those_of_plain_loops_on_the_part_and_on_each_draw() -> None
     assert found["r2_log_days"][1:3] == pytest.approx((low, high))
 
 
+def test_the_recall_over_the_labels_that_a_source_knew() -> None:
+    table, source = random_predictions(), np.arange(0, 60, 3, dtype=np.int32)
+    visits = PredictedVisits.from_predictions(table)
+    found = estimate_next_visits(visits, 100, 0, 0, source)
+    drawn = next_visit_draws(visits, 100, 0, 0, source)
+    assert set(found) == set(drawn)
+    before = estimate_next_visits(visits, 100, 0, 0)
+    assert {name: found[name] for name in before} == before
+    known = {*source.tolist()}
+    for k in (10, 20, 30):
+        hits = sum(len(known & {*row["labels"]} & {*row["top"][:k]}) for row in table.to_pylist())
+        labels = sum(len(known & {*row["labels"]}) for row in table.to_pylist())
+        assert found[f"recall_source_labels_at_{k}"].value == pytest.approx(hits / labels)
+
+
 def test_what_is_undefined_says_why() -> None:
     untimed = estimate_next_visits(
         PredictedVisits.from_predictions(random_predictions(timed=False)), 100, 0, 0
@@ -335,7 +363,9 @@ def test_strata_are_the_recalls_of_their_labels() -> None:
 # From trained models.
 
 
-def evaluate(rows: list[Row], folder: Path, trained: Path) -> dict[str, Any]:
+def evaluate(
+    rows: list[Row], folder: Path, trained: Path, labels: Path | None = None
+) -> dict[str, Any]:
     evaluate_next_visit(
         visits=write_histories(rows, folder / "visits.arrow"),
         trained=trained,
@@ -344,6 +374,7 @@ def evaluate(rows: list[Row], folder: Path, trained: Path) -> dict[str, Any]:
         seed=0,
         draws=100,
         folder=folder / "out",
+        labels=labels,
     )
     content: dict[str, Any] = json.loads((folder / "out/metrics.json").read_text())
     return content
@@ -385,3 +416,29 @@ def test_what_the_metrics_came_from_and_the_papers_split(tmp_path: Path) -> None
     assert pq.read_table(tmp_path / "out/validation.parquet").num_rows == 0
     strata = pd.read_csv(tmp_path / "out/strata.csv")
     assert "not in training" in set(strata["group"])
+
+
+@pytest.mark.parametrize("split", ["parts", "paper"])
+def test_abroad_the_same_labels_are_ranked_for_all(tmp_path: Path, split: str) -> None:
+    """At home nothing changes but that a recall is there besides."""
+    rows = chains(140)
+    trained = train(rows, tmp_path, epochs=1, split=split)
+    at_home = evaluate(rows, tmp_path, trained)
+    first = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    labels = write_vocabulary(rows, CODES, PARTS, tmp_path / "abroad.parquet")
+    abroad = evaluate(rows, tmp_path, trained, labels)
+    besides = {name for name in abroad if name.startswith("recall_source_labels")}
+    assert len(besides) == 3
+    assert {name: one for name, one in abroad.items() if name not in besides} == at_home
+    again = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert {name for name in first if again[name] != first[name]} == {"metrics.json"}
+    # Elsewhere the training parts hold eleven labels; a twelfth is in the validation part.
+    few = [replace(row, visits=[[code % 11 for code in one] for one in row.visits]) for row in rows]
+    few[FOLD + 1] = replace(few[FOLD + 1], visits=[[12]] * len(few[FOLD + 1].visits))
+    labels = write_vocabulary(few, CODES, PARTS, tmp_path / "abroad.parquet")
+    evaluate(few, tmp_path, trained, labels)
+    top = pq.read_table(tmp_path / "out/predictions.parquet")["top"].to_pylist()
+    assert {label for of_visit in top for label in of_visit} == {
+        *range(11),
+        *([12] if split == "paper" else []),
+    }

@@ -21,6 +21,7 @@ from visitseq.fingerprint import code_digest
 from visitseq.grid import asked, left_out, refusal, replicates, unexplained
 from visitseq.ingest.files import list_inputs
 from visitseq.ingest.released_files import released_files
+from visitseq.transfer.pairs import left_out_of_transfer, strategies_of, transferred
 
 
 def fill(overlay):
@@ -57,6 +58,21 @@ def phenotype_file(cohort):
     )
 
 
+def mapping_files():
+    """The file that maps a target's codes onto the source's, by pair, of those that name one."""
+    found = {}
+    for pair in RUN["transfer"]:
+        places, path = (pair["source"], pair["target"]), pair["mapping"]
+        if path is not None and not os.path.isfile(path):
+            raise UserError(
+                f"Configuration, run/transfer, {' to '.join(places)}/mapping: {path} does not "
+                f"exist ({os.path.abspath(path)}). It is a CSV file with the columns target_code "
+                "and source_code."
+            )
+        found |= {} if path is None else {places: path}
+    return found
+
+
 try:
     config = fill(workflow.config_settings.overwrite_config)
     RUN = config["run"]
@@ -66,6 +82,7 @@ try:
         for name, cohort in config["cohorts"].items()
         if "phenotype" in cohort
     }
+    MAPPINGS = mapping_files()
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -87,6 +104,7 @@ PREDICT_NEXT = [
 ONSETS = of_kind("tasks", "onset")
 FORECASTS = of_kind("tasks", "forecast")
 NEXT_VISITS = of_kind("tasks", "next_visit")
+WITH_RECORDS = [name for name, site in config["sites"].items() if site["source"] != "model"]
 RELEASED = [name for name, site in config["sites"].items() if site["source"] == "doctorai"]
 WITH_VECTORS = [name for name, own in config["encodings"].items() if own["vectors"] != "none"]
 # How far back a network sees can be said of those that read all visits forwards.
@@ -98,7 +116,7 @@ FORWARD = [
 ]
 
 if workflow.is_main_process:
-    for sentence in left_out(config):
+    for sentence in [*left_out(config), *left_out_of_transfer(config)]:
         logger.info(sentence)
 
 
@@ -113,7 +131,9 @@ def fingerprint(module):
 
 
 wildcard_constraints:
-    site=either(config["sites"]),
+    site=either(WITH_RECORDS),
+    source=either(config["sites"]),
+    target=either(WITH_RECORDS),
     cohort=either(config["cohorts"]),
     task=either(config["tasks"]),
     encoding=either(config["encodings"]),
@@ -125,6 +145,8 @@ COHORTS = sorted({config["tasks"][task]["cohort"] for task in RUN["tasks"]})
 MATCHED = [cohort for cohort in COHORTS if cohort in of_kind("cohorts", "case_control")]
 DOCTORAI = "results/8_export/doctorai/{site}/{task}/{encoding}/fold{fold}"
 STUDY = "{site}/{task}/{encoding}/{model}/fold{fold}"
+TRANSLATED = "results/6_transfer/{source}_to_{target}/{task}/{encoding}"
+ABROAD = "{source}_to_{target}/{task}/{encoding}/{model}/fold{fold}"
 
 
 def is_run(task, **names):
@@ -324,6 +346,24 @@ def combinations(kind):
     return [[task, e, m] for task, e, m in named if is_run(task, encoding=e, model=m)]
 
 
+#: All that is transferred: source, target, task, encoding and model of each.
+TRANSFERRED = transferred(config)
+#: The pairs of hospitals between which models move, by both names.
+PAIRS = {(pair["source"], pair["target"]): pair for pair in RUN["transfer"]}
+
+
+def abroad(file):
+    """A file of every fold of all that is transferred."""
+    names = ("source", "target", "task", "encoding", "model")
+    return [
+        path
+        for row in TRANSFERRED
+        for path in expand(
+            f"results/6_transfer/{ABROAD}/{file}", **dict(zip(names, row)), fold=RUN["folds"]
+        )
+    ]
+
+
 #: The tasks, encodings and models whose scoring is repeated as the released code of Doctor AI does it.
 CHOI_COMPAT = [
     [task, encoding, model]
@@ -363,6 +403,10 @@ def study():
         "model_sections": {name: config["models"][name] for name in RUN["models"]},
         "encoding_sections": {name: config["encodings"][name] for name in RUN["encodings"]},
         "choi_compat": CHOI_COMPAT,
+        "transfer": TRANSFERRED,
+        "pairs": {
+            f"{source}_to_{target}": PAIRS[source, target] for source, target, *_ in TRANSFERRED
+        },
         "training_sizes": RUN["training_sizes"],
         "folds": RUN["folds"],
         "parts": RUN["parts"],

@@ -5,7 +5,9 @@ them. The test part has no say in either. A model that stays at home and one tha
 another hospital are judged by these same functions.
 """
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,3 +57,10 @@ def decide(labels: npt.NDArray[np.bool_], scores: Floats, base_rate: float | Non
     """
     platt = None if base_rate is None else fit_platt(labels, scores, base_rate)
     return Decision(choose_threshold(labels, scores), platt)
+
+
+def read_decision(metrics: Path) -> Decision:
+    """Read what a metrics.json says was decided."""
+    content = json.loads(metrics.read_text(encoding="utf-8"))
+    platt = Platt.from_json(content["platt"]) if "platt" in content else None
+    return Decision(Threshold.from_json(content["threshold"]), platt)

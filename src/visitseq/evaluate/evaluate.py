@@ -3,6 +3,9 @@
 The validation part is scored first and decides (decision.py). Then the test part is scored, and its
 metrics are computed from the whole table of predictions, with bootstrap intervals whose draws are
 the same for every model of the fold.
+
+A model that came from another hospital brings its decision along: as it is, it has learned nothing
+from the hospital where it is now.
 """
 
 import json
@@ -18,7 +21,7 @@ import pyarrow as pa
 from visitseq.cohort.parts import validation_part
 from visitseq.encode.sequences import Sequences, read_sequences
 from visitseq.errors import UserError
-from visitseq.evaluate.decision import decide
+from visitseq.evaluate.decision import decide, read_decision
 from visitseq.evaluate.delong import delong_interval, delong_json
 from visitseq.evaluate.metrics import estimate_metrics
 from visitseq.evaluate.oracle_rows import ORACLE_METRICS, estimate_oracle, simulation_error
@@ -46,6 +49,7 @@ def evaluate_model(
     draws: int,
     folder: Path,
     oracle: Path | None = None,
+    home: Path | None = None,
 ) -> None:
     """Write predictions.parquet, validation.parquet and metrics.json of one model and fold.
 
@@ -66,6 +70,9 @@ def evaluate_model(
         Where the files go.
     oracle
         The task's oracle.parquet at a simulated site; metrics.json then holds its metrics too.
+    home
+        The metrics.json of the model where it was trained, whose threshold and sigmoid are taken;
+        with None both are of the validation part of ``visits``.
 
     Raises
     ------
@@ -76,7 +83,11 @@ def evaluate_model(
     test = sequences.take(sequences.rows_of_parts([fold]))
     validation = sequences.take(sequences.rows_of_parts([validation_part(fold, parts)]))
     validation_scores = _score(model, validation, trained)
-    decision = decide(validation.label, validation_scores, _base_rate(model))
+    decision = (
+        read_decision(home)
+        if home
+        else decide(validation.label, validation_scores, _base_rate(model))
+    )
     predictions = decision.table(test, _score(model, test, trained), task)
     write_parquet(predictions, folder / "predictions.parquet")
     chosen_by = decision.table(validation, validation_scores, task)

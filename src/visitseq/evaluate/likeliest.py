@@ -8,6 +8,8 @@ has, so that the order is one alone:
     last_visit       whether the last visit holds the label; then the smaller id
     and then, of labels that the visits lack, the one of more training visits; then the smaller id
 
+Where a model came from another hospital, only labels that it may be asked for there are ranked.
+
 The visits are taken in chunks: keys of all visits and labels are never held together.
 """
 
@@ -40,14 +42,24 @@ def asked_visits(histories: Histories, rows: Integers) -> Integers:
 
 
 def likeliest(
-    model: NextVisitModel, histories: Histories, rows: Integers
+    model: NextVisitModel,
+    histories: Histories,
+    rows: Integers,
+    ranked: npt.NDArray[np.int32] | None = None,
 ) -> tuple[Places, Floats | None]:
     """Predict each visit of ``rows`` (ascending) but the first from those before it.
+
+    Parameters
+    ----------
+    model, histories, rows
+        The model, the visits, and the rows whose visits are predicted.
+    ranked
+        Ids of the labels that may be named, of those that the model knows; None for all of them.
 
     Returns
     -------
     top, log_days
-        Ids of the 30 likeliest labels (fewer where fewer are known), shape (visits, 30); and the
+        Ids of the 30 likeliest labels (fewer where fewer are ranked), shape (visits, 30); and the
         logarithm of the days that are expected, shape (visits,), None from a model without.
 
     Raises
@@ -55,16 +67,19 @@ def likeliest(
     UserError
         A network gives a visit's labels or days no finite number.
     """
+    known = model.known_labels
+    among = np.arange(len(known)) if ranked is None else np.flatnonzero(np.isin(known, ranked))
     if model.network is None:
-        return model.known_labels[_by_counts(model, histories, rows)], None
-    places, log_days = _by_network(model, histories, rows)
-    return model.known_labels[places], log_days
+        return known[among[_by_counts(model, histories, rows, among)]], None
+    places, log_days = _by_network(model, histories, rows, among)
+    return known[among[places]], log_days
 
 
 def _by_network(
-    model: NextVisitModel, histories: Histories, rows: Integers
+    model: NextVisitModel, histories: Histories, rows: Integers, among: Integers
 ) -> tuple[Places, Floats]:
-    asked, width = asked_visits(histories, rows), _width(model)
+    """Places in ``among``, and the logarithm of the days."""
+    asked, width = asked_visits(histories, rows), _width(among)
     top, log_days = np.empty((len(asked), width), np.int32), np.empty(len(asked), np.float32)
     network = model.network
     assert network is not None
@@ -82,7 +97,8 @@ def _by_network(
                 numbers = network.numbers(states[chunk])
                 finite = numbers.isfinite().all(dim=1) & days[chunk].isfinite()
                 unusable += int((~finite).sum())
-                top[found[chunk]] = number_keys(numbers).topk(width).indices.numpy()
+                keys = number_keys(numbers[:, among])
+                top[found[chunk]] = keys.topk(width).indices.numpy()
     if unusable:
         raise UserError(
             f"The model gives {unusable} visits no finite numbers: its training diverged. Train it "
@@ -98,12 +114,15 @@ def number_keys(numbers: torch.Tensor) -> torch.Tensor:
     return (ordered << 32) - torch.arange(numbers.shape[1])
 
 
-def _by_counts(model: NextVisitModel, histories: Histories, rows: Integers) -> Places:
-    labels, width = len(model.known_labels), _width(model)
+def _by_counts(
+    model: NextVisitModel, histories: Histories, rows: Integers, among: Integers
+) -> Places:
+    """Places in ``among``."""
+    labels, width = len(model.known_labels), _width(among)
     rank = np.empty(labels, dtype=np.int64)
     rank[np.argsort(-model.label_visits, kind="stable")] = np.arange(labels)
     top = [
-        torch.from_numpy(np.where(counts > 0, (counts << 32) - np.arange(labels), -rank))
+        torch.from_numpy(np.where(counts > 0, (counts << 32) - np.arange(labels), -rank)[:, among])
         .topk(width)
         .indices.numpy()
         for counts in _counts(model, histories, rows)
@@ -144,8 +163,8 @@ def _held(model: NextVisitModel, histories: Histories, visits: Integers) -> npt.
     return held
 
 
-def _width(model: NextVisitModel) -> int:
-    return min(CUTS[-1], len(model.known_labels))
+def _width(among: Integers) -> int:
+    return min(CUTS[-1], len(among))
 
 
 def _chunks(visits: int, labels: int) -> Iterator[slice]:

@@ -2,6 +2,9 @@
 
 Each visit but a person's first is predicted from those before it. The gap after the last visit is
 censored (how long it would have been nobody knows) and is not scored.
+
+A model that came from another hospital ranks, of the labels that it knows, those that the training
+parts there hold: what can be asked of every model there. Labels that it does not know are missed.
 """
 
 import json
@@ -10,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from visitseq.cohort.parts import validation_part
+from visitseq.cohort.parts import training_parts, validation_part
 from visitseq.encode.histories import Histories, read_histories
-from visitseq.encode.sequences import Integers, code_positions, gather_lists
+from visitseq.encode.sequences import Integers, code_positions, gather_lists, known_codes
 from visitseq.evaluate.choi_compat import ScoredPart, score_as_released
 from visitseq.evaluate.likeliest import asked_visits, likeliest
 from visitseq.evaluate.next_visit_metrics import PredictedVisits, estimate_next_visits
@@ -37,6 +42,7 @@ def evaluate_next_visit(
     draws: int,
     folder: Path,
     choi_compat: bool = False,
+    labels: Path | None = None,
 ) -> None:
     """Write predictions.parquet, validation.parquet, metrics.json, strata.csv of a model and fold.
 
@@ -56,6 +62,9 @@ def evaluate_next_visit(
         Where the files go.
     choi_compat
         Whether metrics.json also has what the defects of the released code do to the numbers.
+    labels
+        Of a model that came from another hospital, the labels.parquet of this one in the ids of
+        that one; metrics.json then also has the recall over the labels that the model knows.
 
     Raises
     ------
@@ -65,11 +74,14 @@ def evaluate_next_visit(
     histories, model = read_histories(visits), load_next_visit(trained)
     test = histories.rows_of_parts([fold])
     validation = histories.rows_of_parts([validation_part(fold, parts)] if model.validated else [])
-    predictions = predictions_table(histories, test, model)
+    ranked = trained_labels(labels, fold, parts, validated=model.validated) if labels else None
+    predictions = predictions_table(histories, test, model, ranked)
     write_parquet(predictions, folder / "predictions.parquet")
-    write_parquet(predictions_table(histories, validation, model), folder / "validation.parquet")
+    scored = predictions_table(histories, validation, model, ranked)
+    write_parquet(scored, folder / "validation.parquet")
     predicted = PredictedVisits.from_predictions(predictions)
-    estimates = estimate_next_visits(predicted, draws, seed, fold)
+    known = model.known_labels if labels else None
+    estimates = estimate_next_visits(predicted, draws, seed, fold, known)
     content = {
         **{name: estimate.to_json(WHERE) for name, estimate in estimates.items()},
         **_description(histories, test, model, predicted),
@@ -90,14 +102,37 @@ def evaluate_next_visit(
     )
 
 
-def predictions_table(histories: Histories, rows: Integers, model: NextVisitModel) -> pa.Table:
+def trained_labels(
+    labels: Path, fold: int, parts: int, *, validated: bool
+) -> npt.NDArray[np.int32]:
+    """Ids of the labels that the parts which a fold trains on hold, ascending.
+
+    Parameters
+    ----------
+    labels
+        File labels.parquet.
+    fold, parts
+        The fold, and the number of parts of the site.
+    validated
+        Whether the validation part is not one of those.
+    """
+    read = training_parts(fold, parts) + ([] if validated else [validation_part(fold, parts)])
+    return known_codes(pq.read_table(labels), read, 1)
+
+
+def predictions_table(
+    histories: Histories,
+    rows: Integers,
+    model: NextVisitModel,
+    ranked: npt.NDArray[np.int32] | None = None,
+) -> pa.Table:
     """Lay what was predicted beside what came true, in the columns of NEXT_VISITS.
 
-    ``rows`` are ascending.
+    ``rows`` are ascending; of ``ranked`` see ``likeliest``.
     """
     asked = asked_visits(histories, rows)
     entries, offsets = gather_lists(histories.label_offsets, asked)
-    top, log_days = likeliest(model, histories, rows)
+    top, log_days = likeliest(model, histories, rows, ranked)
     ends = np.arange(len(asked) + 1, dtype=np.int32) * top.shape[1]
     row = np.repeat(rows, histories.lengths[rows] - 1)
     columns = {

@@ -10,7 +10,9 @@ Over all visits that hold labels, with n labels in a visit and the k likeliest p
                            it is when the first min(k, n) ranks are hits
 
 (Choi et al., Doctor AI, MLHC 2016, for the recall; Järvelin and Kekäläinen, ACM TOIS 2002;20:422,
-for the last). Labels that the fold does not know count as missed. Over all visits that are
+for the last). Labels that the fold does not know count as missed; of a model from
+another hospital recall_source_labels_at_k is the recall over the labels that it knew as it came.
+Over all visits that are
 predicted, with d the logarithm of the days since the visit before (at least 1) and d* the predicted
 one,
 
@@ -114,12 +116,20 @@ class PredictedVisits:
 
 
 def estimate_next_visits(
-    visits: PredictedVisits, draws: int, seed: int, fold: int
+    visits: PredictedVisits,
+    draws: int,
+    seed: int,
+    fold: int,
+    source_labels: npt.NDArray[np.int32] | None = None,
 ) -> dict[str, Estimate]:
-    """Estimate every metric on the visits of one part."""
+    """Estimate every metric on the visits of one part.
+
+    With ``source_labels`` (ids), those over the labels that a source knew stand beside them.
+    """
     ids = visits.groups.ids
     settings = {"draws": draws, "seed": seed, "fold": fold}
-    estimates = estimate_ratios(ids, label_ratios(visits), **settings, reason=NO_LABEL)
+    ratios = label_ratios(visits, source_labels)
+    estimates = estimate_ratios(ids, ratios, **settings, reason=NO_LABEL)
     sums = days_sums(visits)
     total = {name: values.sum(keepdims=True) for name, values in sums.items()}
     value = float(r2_of_sums(total)[0])
@@ -133,17 +143,23 @@ def estimate_next_visits(
 
 
 def next_visit_draws(
-    visits: PredictedVisits, draws: int, seed: int, fold: int
+    visits: PredictedVisits,
+    draws: int,
+    seed: int,
+    fold: int,
+    source_labels: npt.NDArray[np.int32] | None = None,
 ) -> dict[str, Floats]:
     """Each metric on each bootstrap draw, shape (draws,), NaN where it is undefined."""
     ids = visits.groups.ids
-    ratios = label_ratios(visits) | {"mae_days": _days_ratio(visits)}
+    ratios = label_ratios(visits, source_labels) | {"mae_days": _days_ratio(visits)}
     drawn = ratio_draws(ids, ratios, draws, seed, fold)
     days = sum_draws(ids, days_sums(visits), draws, seed, fold)
     return drawn | {"r2_log_days": r2_of_sums(days)}
 
 
-def label_ratios(visits: PredictedVisits) -> dict[str, Ratio]:
+def label_ratios(
+    visits: PredictedVisits, source_labels: npt.NDArray[np.int32] | None = None
+) -> dict[str, Ratio]:
     """Sums of each group behind the metrics of labels."""
     sizes = visits.sizes
     labels, labelled = visits.of_visits(sizes), visits.of_visits(sizes > 0)
@@ -156,7 +172,20 @@ def label_ratios(visits: PredictedVisits) -> dict[str, Ratio]:
     seen = (labels > 0).astype(np.float64)
     found |= {f"patient_recall_at_{k}": (np.nan_to_num(ratio(hits[k], labels)), seen) for k in CUTS}
     found |= {f"precision_at_{k}": (hits[k], k * labelled) for k in CUTS}
-    return found | {f"ndcg_at_{k}": (visits.of_visits(_ndcg(visits, k)), labelled) for k in CUTS}
+    found |= {f"ndcg_at_{k}": (visits.of_visits(_ndcg(visits, k)), labelled) for k in CUTS}
+    return found if source_labels is None else found | _source_ratios(visits, source_labels)
+
+
+def _source_ratios(
+    visits: PredictedVisits, source_labels: npt.NDArray[np.int32]
+) -> dict[str, Ratio]:
+    """Sums behind the recall over the labels that a source knew."""
+    known = np.isin(visits.labels, source_labels)
+    labels = visits.of_labels(known)
+    return {
+        f"recall_source_labels_at_{k}": (visits.of_labels(known & visits.hits(k)), labels)
+        for k in CUTS
+    }
 
 
 def _ndcg(visits: PredictedVisits, k: int) -> Floats:

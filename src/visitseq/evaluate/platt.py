@@ -31,6 +31,11 @@ class Platt(NamedTuple):
     slope: float
     reason: str | None = None
 
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Platt":
+        """Read the object of metrics.json back."""
+        return cls(float(content["intercept"]), float(content["slope"]), content.get("reason"))
+
     def probabilities(self, scores: Floats) -> Floats:
         """Probability of being a case of each score, shape (rows,)."""
         return np.asarray(expit(self.intercept + self.slope * scores))

@@ -19,6 +19,11 @@ class Threshold(NamedTuple):
     value: float
     reason: str | None = None
 
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Threshold":
+        """Read the object of metrics.json back."""
+        return cls(float(content["value"]), content.get("reason"))
+
     def to_json(self) -> dict[str, Any]:
         """Give the object of metrics.json."""
         if self.reason is None:

@@ -1,8 +1,9 @@
-"""Stage 6: a model of one site at another, as it is, trained on, and against one trained there."""
+"""Stage 6: a model of one hospital at another: as it is, trained on, and against one from there."""
 
 from visitseq.lazy import stage_functions
 
 __getattr__ = stage_functions(
     __name__,
+    translate_visits="translate_visits",
     transfer_model="onset",
 )

@@ -6,9 +6,7 @@
     scratch      a model of the same settings that has seen the target alone
 
 All but the first learn from a share of the target's training part, drawn several times over
-(drawn_rows.py). What a kind of model cannot do is no arm of it: a model that is its training rows,
-a plane or a forest of trees has nothing to train on from, and a logistic regression has no layer
-but the last, so that there is nothing to freeze.
+(drawn_rows.py). What a kind of model cannot do (pairs.py) is no arm of it.
 
 An arm that would learn from fewer than 20 cases (of the next visit: persons) in one of its draws is
 not estimable, and none of its draws is trained.
@@ -17,17 +15,10 @@ not estimable, and none of its draws is trained.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from visitseq.transfer.pairs import strategies_of
+
 #: In the order in which results are written.
 STRATEGIES = ("zero_shot", "last_layer", "fine_tuned", "scratch")
-#: Those that begin with the source's weights, by the kinds that lack one of them.
-_LACKING: dict[str, tuple[str, ...]] = {
-    "knn": ("last_layer", "fine_tuned"),
-    "svm": ("last_layer", "fine_tuned"),
-    "trees": ("last_layer", "fine_tuned"),
-    "most_frequent": ("last_layer", "fine_tuned"),
-    "last_visit": ("last_layer", "fine_tuned"),
-    "logistic": ("last_layer",),
-}
 #: Fewest cases, or persons, to learn from.
 LEAST = 20
 
@@ -54,26 +45,20 @@ class Arm(NamedTuple):
 ZERO_SHOT = Arm("zero_shot", 0, 0)
 
 
-def strategies_of(kind: str, asked: list[str]) -> list[str]:
-    """Which of the strategies ``asked`` for a kind of model has, in the order of results."""
-    lacking = _LACKING.get(kind, ())
-    return [name for name in STRATEGIES if name in asked and name not in lacking]
-
-
-def arms_of(kind: str, pair: Mapping[str, Any]) -> list[Arm]:
+def arms_of(pair: Mapping[str, Any], model: Mapping[str, Any]) -> list[Arm]:
     """All that is trained of a model for a pair of sites, in the order of results.
 
     Parameters
     ----------
-    kind
-        Of the model.
     pair
         The pair's section of the configuration: ``strategies``, ``fractions`` and ``draws`` are
         used.
+    model
+        The model's section; strategies for which its kind has no use are no arms of it.
     """
     return [
         Arm(strategy, fraction, draw)
-        for strategy in strategies_of(kind, pair["strategies"])
+        for strategy in sorted(strategies_of(pair, model), key=STRATEGIES.index)
         for fraction in sorted(pair["fractions"])
         for draw in range(pair["draws"])
     ]

@@ -1,0 +1,109 @@
+"""Which models move from which hospital to which, and what of a pair is left out.
+
+A pair of ``run.transfer`` moves the models that the study runs, in the tasks that have one score or
+one list of labels to compare. What it cannot have is left out and named: a hospital outside the
+study, a task of kind forecast, a model that the study does not run, a strategy that a kind of model
+has no use for.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from visitseq.grid import COUNTED_KINDS, asked, refusal
+
+Section = Mapping[str, Any]
+
+#: The kinds of task in which models move.
+KINDS = ("onset", "next_visit")
+
+#: Kinds without weights that training could go on from.
+_FITTED_ONCE = ("knn", "svm", "trees", *COUNTED_KINDS)
+
+
+def refusal_of_strategy(strategy: str, model: Section) -> str | None:
+    """Why a strategy cannot be tried with a model's section, in words; None if it can."""
+    kind = model["kind"]
+    if strategy != "scratch" and kind in _FITTED_ONCE:
+        return f"a model of kind {kind} has no weights to train on from; it is zero-shot or scratch"
+    if strategy == "last_layer" and kind == "logistic":
+        return "a model of kind logistic has no layer but the last, so that this is fine_tuned"
+    return None
+
+
+def strategies_of(pair: Section, model: Section) -> list[str]:
+    """Strategies that a pair tries with a model, in the pair's order."""
+    return [name for name in pair["strategies"] if refusal_of_strategy(name, model) is None]
+
+
+def refusal_of_pair(pair: Section, config: Section) -> str | None:
+    """Why nothing of a pair is run, in words; None if it is."""
+    run, sites = config["run"], config["sites"]
+    for name in (pair["source"], pair["target"]):
+        if name not in run["sites"] and sites[name]["source"] != "model":
+            return f"{name} is not among run/sites"
+    return None
+
+
+def transferred(config: Section) -> list[list[str]]:
+    """All that is transferred: source, target, task, encoding and model of each."""
+    run, sections = config["run"], ("tasks", "encodings", "models")
+    found = []
+    for pair in _pairs(config):
+        for task, encoding, model in product(*(run[section] for section in sections)):
+            named = {"encoding": encoding, "model": model}
+            own = {key: config[f"{key}s"][name] for key, name in named.items()}
+            section = config["tasks"][task]
+            fits = section["kind"] in KINDS and model in _models(pair, run)
+            if fits and asked(run, task, **named) and refusal(section, **own) is None:
+                found.append([pair["source"], pair["target"], task, encoding, model])
+    return found
+
+
+def left_out_of_transfer(config: Section) -> list[str]:
+    """What of ``run.transfer`` is left out, a sentence each."""
+    run = config["run"]
+    sentences = []
+    for pair in run["transfer"]:
+        name = f"transfer {pair['source']} to {pair['target']}"
+        reason = refusal_of_pair(pair, config)
+        if reason is not None:
+            sentences.append(f"{name} is left out: {reason}.")
+            continue
+        sentences += [
+            f"model {model} is left out of {name}: it is not among run/models."
+            for model in pair["models"] or ()
+            if model not in run["models"]
+        ]
+    return [*sentences, *_tasks_left_out(config), *_strategies_left_out(config)]
+
+
+def _pairs(config: Section) -> Iterator[Section]:
+    """Pairs that are run."""
+    return (pair for pair in config["run"]["transfer"] if refusal_of_pair(pair, config) is None)
+
+
+def _models(pair: Section, run: Section) -> list[str]:
+    """Models that a pair moves, in the order of the study's."""
+    return [name for name in run["models"] if pair["models"] is None or name in pair["models"]]
+
+
+def _tasks_left_out(config: Section) -> Iterator[str]:
+    if not any(_pairs(config)):
+        return
+    for name in config["run"]["tasks"]:
+        kind = config["tasks"][name]["kind"]
+        if kind not in KINDS:
+            yield f"task {name} is left out of transfer: it is of kind {kind}, which is not moved."
+
+
+def _strategies_left_out(config: Section) -> list[str]:
+    moved = transferred(config)
+    sentences: dict[str, None] = {}
+    for pair in _pairs(config):
+        places = [pair["source"], pair["target"]]
+        for strategy, model in product(pair["strategies"], config["run"]["models"]):
+            reason = refusal_of_strategy(strategy, config["models"][model])
+            if reason is not None and any(row[:2] == places and row[4] == model for row in moved):
+                sentences[f"{strategy} is left out of transfer of model {model}: {reason}."] = None
+    return list(sentences)
