@@ -111,6 +111,17 @@ VISITS = pa.schema(
 #: as ``visits``; ``days_to_index`` is null.
 VISIT_TARGETS = pa.schema([*VISITS, ("targets", pa.list_(pa.list_(pa.int32())))])
 
+#: The ancestors that a source's vocabulary has of a target's codes and labels (``of``) it lacks,
+#: as ids of the joint vocabulary, sorted by of, id, levels, ancestor. ``levels`` as in ANCESTORS.
+SHARED_ANCESTORS = pa.schema(
+    [
+        ("of", pa.string()),
+        ("id", pa.int32()),
+        ("ancestor", pa.int32()),
+        ("levels", pa.int32()),
+    ]
+)
+
 #: The test (or validation) part's predictions in cohort order: the MEDS evaluation columns, with
 #: the matched set and the untruncated score before them.
 PREDICTIONS = pa.schema(

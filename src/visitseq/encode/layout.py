@@ -105,6 +105,10 @@ def write_batch(
     counted = schema.with_metadata({name: str(count) for name, count in left_out.items()})
     own = {name: rows[name].combine_chunks() for name in rows.column_names}
     arrays = [{**own, **columns}[name] for name in schema.names]
-    batch = pa.RecordBatch.from_arrays(arrays, schema=counted)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, counted) as writer:
+    write_record_batch(pa.RecordBatch.from_arrays(arrays, schema=counted), path)
+
+
+def write_record_batch(batch: pa.RecordBatch, path: Path) -> None:
+    """Write one record batch to an Arrow file, uncompressed, so that it can be mapped."""
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)

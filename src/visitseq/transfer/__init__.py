@@ -4,6 +4,7 @@ from visitseq.lazy import stage_functions
 
 __getattr__ = stage_functions(
     __name__,
-    translate_visits="translate_visits",
+    translate_visits="translate",
     transfer_model="onset",
+    transfer_next_visit="next_visit",
 )
