@@ -157,6 +157,18 @@ def test_concordance_pools_the_pairs_of_all_sets() -> None:
     assert value["concordance_within_sets"][0] == pytest.approx((1 + 0.5 + 1) / 4)
 
 
+def test_concordance_of_some_of_the_rows_is_that_of_their_sets() -> None:
+    """A set of which no row is taken has no pair; the draws are those of the whole."""
+    case = np.array([True, False, True, False, True, False])
+    score = np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.4])
+    groups = Groups(np.arange(3), np.array([0, 0, 1, 1, 2, 2]))
+    rows = ScoredRows.sort(case, score, groups, np.ones(6, dtype=bool))
+    some = rows.take(np.array([True, True, False, False, True, True]))
+    weights = np.array([[1.0] * 4, [2.0 * (group == 0) for group in some.groups.rows]])
+    value = metric_values(some, weights, ("concordance_within_sets",))["concordance_within_sets"]
+    assert value.tolist() == [0.75, 1.0]
+
+
 def test_concordance_does_not_see_what_differs_between_sets() -> None:
     generator = np.random.default_rng(3)
     sets = np.repeat(np.arange(50), 4)

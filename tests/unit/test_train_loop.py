@@ -83,6 +83,42 @@ def test_steps_down_a_mean_of_squares_are_those_of_the_closed_form() -> None:
     assert objective.line.slope.item() == pytest.approx(slopes[chosen])
 
 
+def test_training_is_watched_before_the_first_step_and_after_each_epoch() -> None:
+    seen: list[float] = []
+    objective = Squares()
+    fit(
+        objective,
+        SETTINGS,
+        np.random.default_rng(0),
+        watch=lambda network: seen.append(network.get_parameter("slope").item()),
+    )
+    assert len(seen) == 5
+    assert seen[0] == 0.5
+    unwatched = Squares()
+    _, chosen = fit(unwatched, SETTINGS, np.random.default_rng(0), shown=False)
+    assert unwatched.line.slope.item() == objective.line.slope.item() == seen[chosen]
+
+
+def test_weights_that_came_are_kept_where_no_epoch_is_better() -> None:
+    """The validation rows ask for the slope 1, the training rows for another."""
+    for start, kept in ((1.0, 0), (0.5, 4)):
+        objective = Squares()
+        objective.y[:10], objective.y[10:] = objective.x[:10], objective.x[:10] * 3
+        objective.training = np.arange(10, 20) if start == 1.0 else np.arange(10)
+        with torch.no_grad():
+            objective.line.slope.fill_(start)
+        history, chosen = fit(objective, SETTINGS, np.random.default_rng(0), keep="best_or_start")
+        assert (len(history), chosen) == (4, kept)
+        assert (objective.line.slope.item() == start) == (kept == 0)
+
+
+def test_of_a_network_that_may_stay_as_it_came_growth_is_no_divergence() -> None:
+    objective = Squares(scale=3.0)
+    settings = {**SETTINGS, "learning_rate": 0.3}
+    assert fit(objective, settings, np.random.default_rng(0), keep="best_or_start")[1] == 0
+    assert objective.line.slope.item() == 0.5
+
+
 def test_a_loss_that_grows_tenfold_is_divergence() -> None:
     with pytest.raises(UserError, match=r"in epoch 3 the training loss is .*before the first step"):
         run(Squares(scale=3.0), learning_rate=0.3)

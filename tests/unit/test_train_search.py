@@ -3,10 +3,10 @@ from sklearn.metrics import roc_auc_score
 
 from visitseq.train.search import (
     Trial,
+    area_under_roc,
     choose_trial,
     grid_points,
     search_json,
-    validation_auroc,
 )
 
 
@@ -53,7 +53,7 @@ def test_validation_auroc_is_scikit_learns() -> None:
     generator = np.random.default_rng(0)
     labels = generator.random(200) < 0.2
     scores = np.round(generator.normal(size=200) + labels, 1)  # with ties
-    found = validation_auroc(labels, scores)
+    found = area_under_roc(labels, scores)
     assert found is not None
     assert np.isclose(found, roc_auc_score(labels, scores), rtol=1e-12)
-    assert validation_auroc(np.ones(3, dtype=bool), np.arange(3.0)) is None
+    assert area_under_roc(np.ones(3, dtype=bool), np.arange(3.0)) is None

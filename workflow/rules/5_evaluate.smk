@@ -48,6 +48,7 @@ rule evaluate_model:
         model=f"results/4_train/{STUDY}/model.json",
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
         oracle=oracle_of,
+        home=[],
     output:
         predictions=f"results/5_evaluate/{STUDY}/predictions.parquet",
         validation=f"results/5_evaluate/{STUDY}/validation.parquet",
@@ -103,6 +104,7 @@ rule evaluate_next_visit:
         weights=weights_of,
         model=f"results/4_train/{STUDY}/model.json",
         visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        labels=[],
     output:
         predictions=f"results/5_evaluate/{STUDY}/predictions.parquet",
         validation=f"results/5_evaluate/{STUDY}/validation.parquet",

@@ -269,20 +269,28 @@ def classical_of(wildcards):
     }
 
 
-def weights_of(wildcards):
-    """The weights that a model's kind is saved as, if it has any."""
+def weights_in(folder, wildcards):
+    """The weights in a model's folder, as which its kind is saved, if it has any."""
     if wildcards.model in COUNTED:
         return []
     classical = wildcards.model in BASELINES and wildcards.task in ONSETS
-    ending = "skops" if classical else "safetensors"
-    return f"results/4_train/{STUDY}/model.{ending}".format(**wildcards)
+    return f"{folder}/model.{'skops' if classical else 'safetensors'}"
+
+
+def weights_of(wildcards):
+    """The weights of a model that was trained at a site."""
+    return weights_in(f"results/4_train/{STUDY}".format(**wildcards), wildcards)
+
+
+def oracle_at(site, wildcards):
+    """The oracle's scores of a task at a simulated site; a real one has none."""
+    return (
+        f"results/5_evaluate/{site}/{wildcards.task}/oracle.parquet" if is_simulated(site) else []
+    )
 
 
 def oracle_of(wildcards):
-    """The oracle's scores of a task at a simulated site; a real one has none."""
-    if is_simulated(wildcards.site):
-        return "results/5_evaluate/{site}/{task}/oracle.parquet".format(**wildcards)
-    return []
+    return oracle_at(wildcards.site, wildcards)
 
 
 def oracles():
@@ -350,6 +358,38 @@ def combinations(kind):
 TRANSFERRED = transferred(config)
 #: The pairs of hospitals between which models move, by both names.
 PAIRS = {(pair["source"], pair["target"]): pair for pair in RUN["transfer"]}
+
+
+def is_carried(source):
+    """Whether a source is a model that came without records."""
+    return config["sites"][source]["source"] == "model"
+
+
+def of_source(stage, file):
+    """A file of a source's stage, or of a model's folder where the source is one."""
+
+    def place(wildcards):
+        if is_carried(wildcards.source):
+            return f"{config['sites'][wildcards.source]['path']}/{file}"
+        folder = STUDY if "fold" in wildcards.keys() else "{site}/{task}/{encoding}"
+        return f"results/{stage}/{folder}/{file}".format(site=wildcards.source, **wildcards)
+
+    return place
+
+
+def source_weights(wildcards):
+    return weights_in(os.path.dirname(of_source("4_train", "model.json")(wildcards)), wildcards)
+
+
+def source_visits(wildcards):
+    """The visits of a source that has records."""
+    return [] if is_carried(wildcards.source) else of_source("3_encode", "visits.arrow")(wildcards)
+
+
+def are_the_same(wildcards):
+    """Whether an id is the same person at the source and at the target."""
+    source, target = wildcards.source, wildcards.target
+    return source == target or PAIRS.get((source, target), {}).get("same_persons", False)
 
 
 def abroad(file):

@@ -12,7 +12,7 @@ with job(snakemake.log[0]):
     from visitseq.evaluate import evaluate_model
 
     evaluate_model(
-        visits=Path(snakemake.input.visits),
+        **{k: Path(snakemake.input[k]) for k in ("visits", "oracle", "home") if snakemake.input[k]},
         trained=Path(snakemake.input.model).parent,
         task=snakemake.params.task,
         fold=int(snakemake.wildcards.fold),
@@ -20,5 +20,4 @@ with job(snakemake.log[0]):
         seed=snakemake.params.seed,
         draws=snakemake.params.draws,
         folder=Path(snakemake.output.metrics).parent,
-        oracle=Path(snakemake.input.oracle) if snakemake.input.oracle else None,
     )

@@ -12,7 +12,7 @@ with job(snakemake.log[0]):
     from visitseq.evaluate import evaluate_next_visit
 
     evaluate_next_visit(
-        visits=Path(snakemake.input.visits),
+        **{k: Path(snakemake.input[k]) for k in ("visits", "labels") if snakemake.input[k]},
         trained=Path(snakemake.input.model).parent,
         fold=int(snakemake.wildcards.fold),
         parts=snakemake.params.parts,

@@ -66,9 +66,10 @@ def sensitivity_at(curve: Curve, specificity: float) -> Floats:
 
 def concordance_within_sets(rows: ScoredRows, weights: Floats) -> Floats:
     """Share of the pairs within matched sets that the score orders rightly, in each draw."""
-    pairs, concordant = set_pairs(rows)
-    first = _first_rows(rows)
-    set_weights = weights[:, first]  # (draws, groups): rows of a set share their weight
+    # Rows of a set share their weight: that of its first row. A set may have no row here.
+    present, first = np.unique(rows.groups.rows, return_index=True)
+    pairs, concordant = (of_groups[present] for of_groups in set_pairs(rows))
+    set_weights = weights[:, first]  # (draws, groups present)
     return ratio(
         np.einsum("dg,g->d", set_weights, concordant), np.einsum("dg,g->d", set_weights, pairs)
     )
@@ -105,8 +106,3 @@ def ratio(numerator: Floats, denominator: Floats) -> Floats:
 def _cumulate(weights: Floats, ends: npt.NDArray[np.int64]) -> Floats:
     totals = np.cumsum(weights, axis=1)[:, ends]
     return np.concatenate([np.zeros((len(weights), 1)), totals], axis=1)
-
-
-def _first_rows(rows: ScoredRows) -> npt.NDArray[np.int64]:
-    _, first = np.unique(rows.groups.rows, return_index=True)
-    return first.astype(np.int64)

@@ -19,10 +19,10 @@ from visitseq.train.fitted import Fitted, Part
 from visitseq.train.model_folder import write_card, write_history
 from visitseq.train.search import (
     Trial,
+    area_under_roc,
     choose_trial,
     grid_points,
     search_json,
-    validation_auroc,
 )
 from visitseq.train.training_data import TrainingData, read_training_data
 
@@ -107,7 +107,7 @@ def _search(
     for settings in grid_points(model):
         fitted = fit_kind({**model, **settings}, training, validation, seeds)
         scores = score_features(model["kind"], fitted.model, validation.features)
-        auroc = validation_auroc(validation.labels, scores)
+        auroc = area_under_roc(validation.labels, scores)
         loss = fitted.history[fitted.chosen - 1].validation if fitted.history else None
         fits.append(fitted)
         trials.append(Trial(settings, auroc, loss))

@@ -20,7 +20,7 @@ from visitseq.errors import UserError
 from visitseq.grid import COUNTED_KINDS, refusal
 from visitseq.models.next_visit import NextVisitNetwork, build_next_visit, network_section
 from visitseq.train.checkpoint import Checkpoint, training_digest
-from visitseq.train.fit import Watch, fit
+from visitseq.train.fit import BEST, LAST, LAST_OF_TRAINED, START, Watch, fit
 from visitseq.train.forecast_data import ForecastData, read_forecast_data
 from visitseq.train.forecasting import label_counts
 from visitseq.train.losses import Losses
@@ -156,7 +156,7 @@ def fit_next_visit(
     seeds: np.random.SeedSequence,
     checkpoint: Checkpoint | None = None,
     device: torch.device = CPU,
-    keep: str = "best",
+    trained: bool = False,
     watch: Watch | None = None,
     shown: bool = True,
 ) -> tuple[NextVisitNetwork, list[Losses], int]:
@@ -169,13 +169,14 @@ def fit_next_visit(
     model
         Section of ``network_section``, with the size of the vectors (``with_vectors``).
     split
-        With ``paper`` the last epoch is kept, whatever ``keep`` says, and there are at most
-        ``PAPER_EPOCHS``.
+        With ``paper`` the last epoch is kept, and there are at most ``PAPER_EPOCHS``.
     begin
         Sets the weights before the first step.
+    trained
+        Whether that makes it a network which was trained before, and may stay as it came.
     seeds
         Of the initial weights and the dropout, and of the order of the batches.
-    checkpoint, keep, watch, shown
+    checkpoint, watch, shown
         As in ``fit``.
     device
         Where this process trains.
@@ -186,8 +187,10 @@ def fit_next_visit(
         Training diverges.
     """
     codes, asked = len(data.trajectories.known), len(data.trajectories.labels.known)
+    keep = START if trained else BEST
     if split == "paper":
-        keep, model = "last", {**model, "epochs": min(model["epochs"], PAPER_EPOCHS)}
+        keep = LAST_OF_TRAINED if trained else LAST
+        model = {**model, "epochs": min(model["epochs"], PAPER_EPOCHS)}
     for_torch, for_batches = seeds.spawn(2)
     ranks = Ranks.here()
     # Initial weights and dropout draw from torch's global generators: the caller's are put back.

@@ -39,6 +39,11 @@ def score_logits(
     return logits
 
 
+def sigmoid(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Probability of each logit, without overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -logits)))
+
+
 def load_network(weights: Path, model: Mapping[str, Any], codes: int) -> Network:
     """Rebuild the network of a model's section from its saved weights."""
     # Building draws initial weights, soon overwritten, from torch's global generator.

@@ -77,10 +77,8 @@ def _chosen_by(trial: Trial) -> str:
     return "order: the validation part lacks cases or controls"
 
 
-def validation_auroc(
-    labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]
-) -> float | None:
-    """AUROC of the validation part's rows; None where they lack a class.
+def area_under_roc(labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> float | None:
+    """AUROC of a part's rows; None where they lack a class.
 
     It is the Mann-Whitney statistic: with R the sum of the cases' mid-ranks and n cases,
     (R - n (n + 1) / 2) / (cases x controls).

@@ -60,7 +60,7 @@ def load_model(folder: Path) -> TrainedModel:
 
 def _load_network(folder: Path, card: dict[str, Any], known: npt.NDArray[np.int32]) -> Scorer:
     # Imported here so that a baseline is scored without torch, which takes 2 s to import.
-    from visitseq.train.scoring import load_network, score_logits  # noqa: PLC0415
+    from visitseq.train.scoring import load_network, score_logits, sigmoid  # noqa: PLC0415
     from visitseq.train.vectors import with_vectors  # noqa: PLC0415
     from visitseq.train.visits_read import visits_read  # noqa: PLC0415
 
@@ -69,8 +69,7 @@ def _load_network(folder: Path, card: dict[str, Any], known: npt.NDArray[np.int3
 
     def score(sequences: Sequences) -> npt.NDArray[np.float64]:
         read = visits_read(sequences, card["model"], card["seed"])
-        logits = score_logits(network, read, np.arange(len(read)), known)
-        return np.exp(-np.logaddexp(0.0, -logits))  # sigmoid, without overflow
+        return sigmoid(score_logits(network, read, np.arange(len(read)), known))
 
     return score
 

@@ -15,7 +15,7 @@ from torch import nn
 from visitseq.train.checkpoint import Checkpoint
 from visitseq.train.losses import Losses
 from visitseq.train.scoring import score_logits
-from visitseq.train.search import Trial, choose_trial, grid_points, search_json, validation_auroc
+from visitseq.train.search import Trial, area_under_roc, choose_trial, grid_points, search_json
 from visitseq.train.training_data import TrainingData
 
 log = logging.getLogger(__name__)
@@ -95,4 +95,4 @@ def fit_trials(
 def auroc_of(network: nn.Module, data: TrainingData) -> float | None:
     """AUROC of the validation part of ``data``; the network comes to the CPU for it."""
     logits = score_logits(network.cpu(), data.sequences, data.validation, data.known)
-    return validation_auroc(data.sequences.label[data.validation], logits)
+    return area_under_roc(data.sequences.label[data.validation], logits)

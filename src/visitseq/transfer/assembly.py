@@ -37,7 +37,6 @@ def write_results(
     store: ArmStore,
     measure: Measure,
     *,
-    of_test: Mapping[str, int],
     folder: Path,
 ) -> None:
     """Write predictions.parquet, metrics.json and curve.csv.
@@ -52,8 +51,6 @@ def write_results(
         The arms, and what those that were trained left.
     measure
         How predictions are measured.
-    of_test
-        Counts of the test part, which every arm repeats.
     folder
         Where the files go.
     """
@@ -64,7 +61,7 @@ def write_results(
     for group in groups:
         own, mean = _describe(group, store, measure)
         measured[group.strategy, group.fraction] = mean
-        arms.setdefault(group.strategy, {})[str(group.fraction)] = {**own, **of_test}
+        arms.setdefault(group.strategy, {})[str(group.fraction)] = own
     whole = {**content, **arms, "differences": _differences(groups, measured, measure)}
     (folder / "metrics.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
@@ -75,22 +72,26 @@ def _describe(
     """What metrics.json says of all draws of a strategy and fraction, and their means."""
     if group.reason is not None:
         nothing = dict.fromkeys(measure.names, undefined(group.reason))
-        return _entry(nothing, group, []), Measured(nothing, {})
+        return _entry(nothing, group, [], measure), Measured(nothing, {})
     results = [store.load(arm) for arm in group.arms]
     measured = [measure.estimate(result) for result in results]
     mean = mean_over_draws(measured)
     values = [one.estimates[measure.main] for one in measured]
-    entry = _entry(mean.estimates, group, values)
+    entry = _entry(mean.estimates, group, values, measure)
     if results[0].peak is not None:
         entry["peak"] = _peak(results, measure)
     return entry, mean
 
 
 def _entry(
-    estimates: Mapping[str, Estimate], group: DrawnArms, values: Sequence[Estimate]
+    estimates: Mapping[str, Estimate],
+    group: DrawnArms,
+    values: Sequence[Estimate],
+    measure: Measure,
 ) -> dict[str, Any]:
     return {
         **{name: estimate.to_json() for name, estimate in estimates.items()},
+        **measure.of_test,
         "training": dict(group.learned_from),
         "draws": [estimate.to_json()["value"] for estimate in values],
     }

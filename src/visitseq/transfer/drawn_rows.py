@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from visitseq.cohort.parts import hash_ids
 from visitseq.evaluate.bootstrap import Groups
+from visitseq.transfer.arms import Arm
 
 
 class DrawnRows(NamedTuple):
@@ -30,9 +31,9 @@ class DrawnRows(NamedTuple):
 
 
 def draw_rows(
-    rows: npt.NDArray[np.intp], groups: Groups, *, fraction: int, draw: int, seed: int
+    rows: npt.NDArray[np.intp], groups: Groups, arm: Arm, seed: int
 ) -> npt.NDArray[np.intp]:
-    """Rows of the first ``fraction`` per cent of the sets in ``rows``, ascending.
+    """Rows of the arm's share of the sets in ``rows``, ascending.
 
     Parameters
     ----------
@@ -40,17 +41,15 @@ def draw_rows(
         Rows of a part, ascending.
     groups
         Set, or person, of each row of the cohort (``resampling_groups``).
-    fraction
-        Per cent, above 0 and at most 100.
-    draw
-        Number of the draw.
+    arm
+        Its fraction and draw are used, not its strategy: all learn from the same rows.
     seed
         The run's.
     """
     sets, of_row = np.unique(groups.rows[rows], return_inverse=True)
     rank = np.empty(len(sets), dtype=np.int64)
-    rank[_order(groups.ids[sets], draw, seed)] = np.arange(len(sets))
-    taken = -(-fraction * len(sets) // 100)  # rounded up, in integers
+    rank[_order(groups.ids[sets], arm.draw, seed)] = np.arange(len(sets))
+    taken = -(-arm.fraction * len(sets) // 100)  # rounded up, in integers
     return rows[rank[of_row] < taken]
 
 

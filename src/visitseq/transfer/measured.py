@@ -34,22 +34,35 @@ class Measured(NamedTuple):
     draws: Mapping[str, Floats]
 
 
+def placed(estimates: Mapping[str, Estimate], draws: Mapping[str, Floats], where: str) -> Measured:
+    """Metrics whose reasons end in ``where`` something is lacking."""
+    return Measured(
+        {
+            name: one if one.reason is None else one._replace(reason=one.reason + where)
+            for name, one in estimates.items()
+        },
+        draws,
+    )
+
+
 class Measure(Protocol):
-    """How the predictions of a task's test part are measured.
+    """How the predictions of a task's test part are measured."""
 
-    Attributes
-    ----------
-    main
-        The metric of the curve, the peak and the differences.
-    names
-        All metrics of an arm, in the order of metrics.json.
-    groups
-        Sets, or persons, of the test part.
-    """
+    @property
+    def main(self) -> str:
+        """The metric of the curve, the peak and the differences."""
 
-    main: str
-    names: Sequence[str]
-    groups: int
+    @property
+    def names(self) -> Sequence[str]:
+        """All metrics of an arm, in the order of metrics.json."""
+
+    @property
+    def groups(self) -> int:
+        """Sets, or persons, of the test part."""
+
+    @property
+    def of_test(self) -> Mapping[str, int | str]:
+        """Counts of the test part by name, and what else every arm says."""
 
     def estimate(self, result: ArmResult) -> Measured:
         """Estimate all metrics of one arm; a reason says in which part something is lacking."""

@@ -96,8 +96,7 @@ def transfer_next_visit(
     )
     learn = NextVisitArms(target, source, card)
     learner = Learner(rows=target.draw, count=target.count, too_few=_too_few, train=learn)
-    files = (trained / name for name in ("model.json", "model.safetensors"))
-    given = [visits, vocabulary, labels, ancestors, *filter(Path.exists, files)]
+    given = [visits, vocabulary, labels, ancestors, *sorted(trained.glob("model.*"))]
     where = {"fold": fold, "parts": parts, "seed": seed}
     digest = training_digest(
         [*given, *([vectors] if vectors else [])],

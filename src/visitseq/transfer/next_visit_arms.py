@@ -112,9 +112,7 @@ class AskedTarget:
 
     def draw(self, arm: Arm) -> DrawnRows:
         """Draw the rows of an arm."""
-        draw = partial(
-            draw_rows, groups=self.groups, fraction=arm.fraction, draw=arm.draw, seed=self.seed
-        )
+        draw = partial(draw_rows, groups=self.groups, arm=arm, seed=self.seed)
         return DrawnRows(draw(self.training), draw(self.validation))
 
     def count(self, drawn: DrawnRows) -> dict[str, int]:
@@ -208,7 +206,7 @@ class NextVisitArms:
             self.target.split,
             begin=begin if scratch else partial(self._begin, arm),
             seeds=seed_sequence(self.target.seed, data.fold, self.section, arm.entropy),
-            keep="best" if scratch else "best_or_start",
+            trained=not scratch,
             watch=curve,
             shown=False,
         )

@@ -49,7 +49,10 @@ class NextVisitMeasure:
         self.target, self.source = target, source
         self.bootstrap = (draws, target.seed, target.fold)
         self.groups = len(np.unique(target.groups.rows[target.test]))
-        self.of_test = {"n": len(target.test), "trained_on": trained_on(target.split)}
+        self.of_test: dict[str, int | str] = {
+            "n": len(target.test),
+            "trained_on": trained_on(target.split),
+        }
 
     def estimate(self, result: ArmResult) -> Measured:
         """Estimate all metrics of one arm."""

@@ -7,8 +7,28 @@ fixed before anything was trained.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from visitseq.encode.sequences import read_sequences
+from visitseq.evaluate.decision import decide
+from visitseq.evaluate.recalibration import fit_recalibration
+from visitseq.evaluate.scored_rows import ScoredRows
+from visitseq.train.checkpoint import training_digest
+from visitseq.train.model_folder import read_card
+from visitseq.train.search import area_under_roc
+from visitseq.transfer.arm_results import ArmResult, ArmStore, CurvePoint
+from visitseq.transfer.arms import LEAST, Arm, arms_of
+from visitseq.transfer.assembly import write_results
+from visitseq.transfer.drawn_rows import DrawnRows, draw_rows
+from visitseq.transfer.learned import Learned, Target
+from visitseq.transfer.onset_measure import OnsetMeasure
+from visitseq.transfer.running import Learner, run_arms
 
 
 def transfer_model(
@@ -51,19 +71,97 @@ def transfer_model(
     fold, parts
         The fold, and the number of parts of a site.
     seed
-        The run's: with the fold, the model's own seed, the strategy, the fraction and the draw, it
-        decides the drawn rows, the initial weights, the dropout and the order of the batches.
+        The run's: with the draw it decides the drawn rows; with the fold, the model's own seed, the
+        strategy, the fraction and the draw the initial weights, the dropout and the order of the
+        batches; with the fold the bootstrap.
     draws
         Number of bootstrap draws.
     folder
         Where the files go.
     vectors
-        File vectors.safetensors of the fold, in the vocabulary of the pair, from which a network
-        starts that is trained from scratch; None where the encoding has none.
+        File vectors.safetensors of the fold in the vocabulary of the pair, from which a network
+        from scratch starts; None where the encoding has none.
 
     Raises
     ------
     UserError
         Training diverges.
     """
-    raise NotImplementedError
+    folder.mkdir(parents=True, exist_ok=True)
+    card = read_card(trained)
+    target = Target(
+        sequences=read_sequences(visits),
+        names=pq.read_table(vocabulary)["code"].to_pylist(),
+        ancestors=pq.read_table(ancestors),
+        vectors=vectors,
+        task=task,
+        encoding=encoding,
+        fold=fold,
+        parts=parts,
+        seed=seed,
+    )
+    inputs = [visits, vocabulary, ancestors, *sorted(trained.glob("model.*"))]
+    settings = {"task": dict(task), "encoding": dict(encoding), "fold": fold, "parts": parts}
+    digest = training_digest(
+        [*inputs, *([vectors] if vectors else [])], {**settings, "seed": seed}, __name__
+    )
+    store = ArmStore(folder / "checkpoint", digest)
+    measure = OnsetMeasure(target, draws)
+    groups = run_arms(arms_of(pair, card["model"]), _learner(target, trained, card), store)
+    predictions = pq.read_table(zero_shot / "predictions.parquet")
+    content = measure.zero_shot(zero_shot, np.array(card["known"], dtype=np.int32))
+    write_results(predictions, content, groups, store, measure, folder=folder)
+    store.remove()
+
+
+def _learner(target: Target, trained: Path, card: Mapping[str, Any]) -> Learner:
+    """How the arms of the source's model learn."""
+    # Imported here so that a classical model does not wait for the networks.
+    from visitseq.transfer.network_arms import NetworkArms  # noqa: PLC0415
+
+    learn = NetworkArms(target, trained, card)
+    labels = target.sequences.label
+    return Learner(
+        rows=partial(_draw, target),
+        count=lambda drawn: {
+            "rows": len(drawn.training),
+            "cases": int(labels[drawn.training].sum()),
+        },
+        too_few=_too_few,
+        train=lambda arm, drawn: _judge(learn(arm, drawn), drawn, target),
+    )
+
+
+def _draw(target: Target, arm: Arm) -> DrawnRows:
+    """Rows of an arm."""
+    draw = partial(draw_rows, groups=target.groups, arm=arm, seed=target.seed)
+    return DrawnRows(draw(target.training), draw(target.validation))
+
+
+def _too_few(counts: Mapping[str, int]) -> str | None:
+    if counts["cases"] < LEAST:
+        return f"fewer than {LEAST} cases in the drawn training rows"
+    return "no control in the drawn training rows" if counts["cases"] == counts["rows"] else None
+
+
+def _judge(learned: Learned, drawn: DrawnRows, target: Target) -> ArmResult:
+    """Decide on the drawn validation rows, and lay out the predictions of the test part."""
+    validation, test = (target.sequences.take(rows) for rows in (drawn.validation, target.test))
+    scores, chosen = learned.validation[learned.chosen], learned.chosen
+    decision = decide(validation.label, scores, learned.base_rate)
+    result = ArmResult(
+        predictions=decision.table(test, learned.test[chosen], target.task),
+        chosen=chosen,
+        recalibration=fit_recalibration(
+            ScoredRows.from_predictions(decision.table(validation, scores, target.task))
+        ),
+    )
+    if not learned.in_epochs:
+        return result
+    curve = [
+        CurvePoint(area_under_roc(validation.label, seen), area_under_roc(test.label, unseen))
+        for seen, unseen in zip(learned.validation, learned.test, strict=True)
+    ]
+    peak = max(range(len(curve)), key=lambda epoch: curve[epoch].test or 0.0)
+    best = decision.table(test, learned.test[peak], target.task)
+    return replace(result, curve=curve, peak=best, peak_epoch=peak)

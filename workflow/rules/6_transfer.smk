@@ -1,0 +1,104 @@
+# A model of one hospital and the encoded visits of another in; what it is worth there out.
+#
+#   translate_visits            the target's visits in the source's vocabulary -> visits, coverage
+#   translate_targets           the same where visits are asked, with their labels
+#   evaluate_abroad             evaluate_model, on those visits -> zero_shot
+#   evaluate_next_visit_abroad  evaluate_next_visit, likewise
+
+
+rule translate_visits:
+    input:
+        visits="results/3_encode/{target}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{target}/{task}/{encoding}/vocabulary.parquet",
+        source_vocabulary=of_source("3_encode", "vocabulary.parquet"),
+        source_visits=source_visits,
+        ancestors="results/1_ingest/{target}/ancestors.parquet",
+        mapping=lambda wildcards: MAPPINGS.get((wildcards.source, wildcards.target), []),
+    output:
+        visits=f"{TRANSLATED}/visits.arrow",
+        vocabulary=f"{TRANSLATED}/vocabulary.parquet",
+        ancestors=f"{TRANSLATED}/ancestors.parquet",
+        coverage=f"{TRANSLATED}/coverage.json",
+    log:
+        "results/logs/translate_visits/{source}_to_{target}/{task}/{encoding}.log",
+    benchmark:
+        "results/benchmarks/translate_visits/{source}_to_{target}/{task}/{encoding}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        same_persons=are_the_same,
+        code=fingerprint("transfer.translate"),
+    script:
+        "../scripts/translate_visits.py"
+
+
+use rule translate_visits as translate_targets with:
+    input:
+        visits="results/3_encode/{target}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{target}/{task}/{encoding}/vocabulary.parquet",
+        labels="results/3_encode/{target}/{task}/{encoding}/labels.parquet",
+        source_vocabulary=of_source("3_encode", "vocabulary.parquet"),
+        source_labels=of_source("3_encode", "labels.parquet"),
+        source_visits=source_visits,
+        ancestors="results/1_ingest/{target}/ancestors.parquet",
+        mapping=lambda wildcards: MAPPINGS.get((wildcards.source, wildcards.target), []),
+    output:
+        visits=f"{TRANSLATED}/visits.arrow",
+        vocabulary=f"{TRANSLATED}/vocabulary.parquet",
+        labels=f"{TRANSLATED}/labels.parquet",
+        ancestors=f"{TRANSLATED}/ancestors.parquet",
+        coverage=f"{TRANSLATED}/coverage.json",
+    log:
+        "results/logs/translate_targets/{source}_to_{target}/{task}/{encoding}.log",
+    benchmark:
+        "results/benchmarks/translate_targets/{source}_to_{target}/{task}/{encoding}.tsv"
+    wildcard_constraints:
+        task=either(NEXT_VISITS),
+
+
+use rule evaluate_model as evaluate_abroad with:
+    input:
+        weights=source_weights,
+        model=of_source("4_train", "model.json"),
+        visits=f"{TRANSLATED}/visits.arrow",
+        oracle=lambda wildcards: oracle_at(wildcards.target, wildcards),
+        home=of_source("5_evaluate", "metrics.json"),
+    output:
+        predictions=f"results/6_transfer/{ABROAD}/zero_shot/predictions.parquet",
+        validation=f"results/6_transfer/{ABROAD}/zero_shot/validation.parquet",
+        metrics=f"results/6_transfer/{ABROAD}/zero_shot/metrics.json",
+    log:
+        f"results/logs/evaluate_abroad/{ABROAD}.log",
+    benchmark:
+        f"results/benchmarks/evaluate_abroad/{ABROAD}.tsv"
+
+
+use rule evaluate_next_visit as evaluate_next_visit_abroad with:
+    input:
+        weights=source_weights,
+        model=of_source("4_train", "model.json"),
+        visits=f"{TRANSLATED}/visits.arrow",
+        labels=f"{TRANSLATED}/labels.parquet",
+    output:
+        predictions=f"results/6_transfer/{ABROAD}/zero_shot/predictions.parquet",
+        validation=f"results/6_transfer/{ABROAD}/zero_shot/validation.parquet",
+        metrics=f"results/6_transfer/{ABROAD}/zero_shot/metrics.json",
+        strata=f"results/6_transfer/{ABROAD}/zero_shot/strata.csv",
+    log:
+        f"results/logs/evaluate_next_visit_abroad/{ABROAD}.log",
+    benchmark:
+        f"results/benchmarks/evaluate_next_visit_abroad/{ABROAD}.tsv"
+    params:
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        draws=RUN["bootstrap"],
+        choi_compat=False,
+        code=fingerprint("evaluate.next_visit"),
+
+
+rule transfer:
+    input:
+        abroad("zero_shot/metrics.json"),
