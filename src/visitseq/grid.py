@@ -56,6 +56,8 @@ def _refusal_of_reading(model: Section) -> str | None:
         return (
             f"the last visits' codes are counted, and the model's features are {model['features']}"
         )
+    if model.get("class_weights", "none") != "none":
+        return "class weights are of cases and controls, and a visit is neither"
     if model.get("search"):
         return "a search chooses by AUROC, which the next visit does not have"
     return None

@@ -25,7 +25,7 @@ from visitseq.encode import encode_targets
 from visitseq.encode.histories import read_histories
 from visitseq.errors import UserError
 from visitseq.export import write_doctorai
-from visitseq.ingest import ingest_doctorai
+from visitseq.ingest import ingest_doctorai, restricted_pickle
 from visitseq.ingest.released_files import released_files
 from visitseq.ingest.restricted_pickle import read_times, read_types, read_visits
 
@@ -291,6 +291,35 @@ def test_a_small_file_that_unfolds_to_more_than_memory_is_refused(tmp_path: Path
     assert time.perf_counter() - before < 5
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02]r\x00\x00\x00\x08.",  # LONG_BINPUT 2^27
+        b"]p134217728\n.",  # PUT
+        b"\x80\x02]q\xff.",  # BINPUT
+        b"\x80\x05\x96\x00\x00\x00\x00\x40\x00\x00\x00.",  # a bytearray of 2^38
+    ],
+)
+def test_a_step_that_asks_for_memory_without_need_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """The first of these, 8 bytes, has the unpickler make room for 2 GB."""
+    taken = []
+    monkeypatch.setattr(restricted_pickle, "_Plain", lambda *_, **__: taken.append(1))
+    path = tmp_path / "bad"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is no pickle of plain lists and numbers"):
+        read_visits(path)
+    assert not taken
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_what_points_to_a_list_again_is_read(tmp_path: Path, protocol: int) -> None:
+    visit = [7, 300, 70000]
+    visits = [[visit, [1]], [visit], *([[n]] for n in range(300))]
+    assert read_visits(dump(visits, tmp_path / "visits", protocol)) == visits
+
+
 @pytest.mark.parametrize("protocol", [0, 1, 2, 4])
 def test_what_python_2_wrote_is_read(tmp_path: Path, protocol: int) -> None:
     visits = [[[5, 70000], [0]], [[1]]]
@@ -299,6 +328,9 @@ def test_what_python_2_wrote_is_read(tmp_path: Path, protocol: int) -> None:
     # Python 2: protocol 2 of {'D_401.9': 0}, whose str are bytes.
     (tmp_path / "types").write_bytes(b"\x80\x02}q\x01U\x07D_401.9q\x02K\x00s.")
     assert read_types(tmp_path / "types") == {"D_401.9": 0}
+    # Protocol 0 of {'caf\xe9': 0}.
+    (tmp_path / "text").write_bytes(b"(dp1\nS'caf\\xe9'\np2\nI0\ns.")
+    assert read_types(tmp_path / "text") == {"caf\xe9": 0}
     long = io.BytesIO()
     long.write(b"\x80\x02]q\x00]q\x01]q\x02L5L\naaa.")  # a long
     (tmp_path / "long").write_bytes(long.getvalue())
@@ -312,6 +344,7 @@ def test_what_python_2_wrote_is_read(tmp_path: Path, protocol: int) -> None:
         ({"a": 1, "b": 1}, "1 codes have the number of another"),
         ({"a": 1.0}, "1 of 1 numbers are not each a whole number"),
         ({1: 1}, "1 of 1 names are not each a string"),
+        ({"\ud800": 1}, "half a character"),
     ],
 )
 def test_what_is_wrong_in_a_types_file(tmp_path: Path, content: Any, message: str) -> None:
@@ -329,6 +362,8 @@ def test_what_is_wrong_in_a_types_file(tmp_path: Path, content: Any, message: st
         ([[0, math.nan], [0]], "or no number"),
         ([[0, math.inf], [0]], "or no number"),
         ([[0, 60000], [0]], "above 54788"),
+        ([[0, 10**400], [0]], "a time is beyond 2147483647"),
+        ([[0, -(10**400)], [0]], "a time is beyond 2147483647"),
     ],
 )
 def test_times_that_do_not_fit_the_visits(tmp_path: Path, times: Any, message: str) -> None:

@@ -342,6 +342,10 @@ def test_each_rollup_by_hand(rollup: str, labels: list[list[str]]) -> None:
         ("condition/1", "V10.1", None),
         ("condition/1", "4280", None),
         ("condition/1", "ICD9CM/42", None),
+        ("condition/1", "ICD9CM/038.9", "condition/icd9/038"),
+        ("condition/1", "ICD9CM/38.9", None),  # 389 is another
+        ("condition/1", "ICD9CM/8.45", None),
+        ("condition/1", "ICD9CM/0380.1", None),
         ("condition/source/428.0", "", "condition/icd9/428"),
         ("condition/1", "", None),
         ("procedure/1", "ICD9CM/428.0", None),

@@ -186,7 +186,7 @@ def test_what_a_model_has_no_place_for_is_undefined(rows: list[Row], tmp_path: P
     for name in ("linear_embedding", "halved_states", "first_duration"):
         estimate = counted[name]["recall_at_10"]
         assert estimate["value"] is estimate["difference"]["value"] is None
-        assert estimate["reason"] == "a model of kind last_visit has no network"
+        assert estimate["reason"] == "a model of kind last_visit has no recurrent network"
     assert counted["mean_duration"]["r2_log_days"]["reason"] == "no predicted days"
     assert counted["all"]["recall_at_10"] == counted["first_ten_batches"]["recall_at_10"]
     plain = score(rows, network_model(embed="sum", duration=False), tmp_path)
@@ -198,6 +198,27 @@ def test_what_a_model_has_no_place_for_is_undefined(rows: list[Row], tmp_path: P
         "mean_duration": None,
         "first_duration": "the network reads no durations",
     }
+
+
+@pytest.mark.parametrize("kind", ["logistic", "mlp"])
+def test_a_model_on_counts_has_the_defects_of_the_scoring_alone(tmp_path: Path, kind: str) -> None:
+    trained = train(chains(n=70), tmp_path, kind=kind, epochs=1)
+    evaluate_next_visit(
+        visits=tmp_path / "visits.arrow",
+        trained=trained,
+        fold=FOLD,
+        parts=PARTS,
+        seed=0,
+        draws=100,
+        folder=tmp_path / "out",
+        choi_compat=True,
+    )
+    found = json.loads((tmp_path / "out/metrics.json").read_text("utf-8"))["choi_compat"]
+    undefined = {name for name in DEFECTS if found[name]["recall_at_10"]["value"] is None}
+    assert undefined == {"linear_embedding", "halved_states", "first_duration"}
+    reason = found["halved_states"]["r2_log_days"]["reason"]
+    assert reason == f"a model of kind {kind} has no recurrent network"
+    assert found["all"]["r2_log_days"] == found["mean_duration"]["r2_log_days"]
 
 
 def test_metrics_json_has_it_beside_ours_where_it_is_asked_for(tmp_path: Path) -> None:

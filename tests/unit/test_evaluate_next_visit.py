@@ -316,6 +316,14 @@ def test_what_is_undefined_says_why() -> None:
     assert alike["mae_days"].value > 0
 
 
+def test_days_beyond_all_numbers_are_written_as_a_number() -> None:
+    rows = [{**row, "predicted_log_days": 5000.0} for row in random_predictions().to_pylist()]
+    table = pa.Table.from_pylist(rows, tables.NEXT_VISITS)
+    found = estimate_next_visits(PredictedVisits.from_predictions(table), 100, 0, 0)
+    assert math.isfinite(found["mae_days"].value)
+    assert found["r2_log_days"].value < 0
+
+
 def test_strata_are_the_recalls_of_their_labels() -> None:
     table = random_predictions()
     visits, rows = PredictedVisits.from_predictions(table), table.to_pylist()

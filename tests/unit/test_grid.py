@@ -74,6 +74,8 @@ def test_what_a_next_visit_has_no_use_for_is_refused() -> None:
     assert "the model's are last" in str(refusal(NEXT_VISIT, model=last))
     searched: dict[str, Any] = {"kind": "recurrent", "search": {"hidden": [8, 16]}}
     assert "chooses by AUROC" in str(refusal(NEXT_VISIT, model=searched))
+    weighted = {"kind": "recurrent", "class_weights": "balanced"}
+    assert "a visit is neither" in str(refusal(NEXT_VISIT, model=weighted))
     timed = {"kind": "logistic", "features": "time"}
     assert "the model's features are time" in str(refusal(NEXT_VISIT, model=timed))
 

@@ -12,6 +12,7 @@ STAGES = {
     "encode": ["encode_visits", "train_site_vectors", "train_vectors", "place_vectors"],
     "train": ["train_model", "train_baseline"],
     "evaluate": ["evaluate_model", "score_oracle", "measure_reach", "measure_repetition"],
+    "transfer": ["translate_visits", "translate_vectors", "transfer_model"],
     "figures": ["draw_figures"],
     "export": ["write_doctorai"],
 }

@@ -13,11 +13,12 @@ import pytest
 from arrow_visits import Row, record_batch, visit, write_batch, write_histories
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 
 from visitseq import tables
 from visitseq.encode.sequences import open_batch
 from visitseq.errors import UserError
-from visitseq.transfer import translate_visits
+from visitseq.transfer import translate_vectors, translate_visits
 
 PARTS = 3
 Files = dict[str, Path]
@@ -187,6 +188,31 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str, message: str) 
     (tmp_path / "mapping.csv").write_text(text, "utf-8")
     with pytest.raises(UserError, match=f"^Mapping .*mapping.csv: {message}"):
         translate(source, source, tmp_path, mapping=tmp_path / "mapping.csv")
+
+
+def test_vectors_by_hand(tmp_path: Path) -> None:
+    source = write_site(SOURCE, SOURCE_CODES, tmp_path / "source")
+    target = write_site(TARGET, TARGET_CODES, tmp_path / "target")
+    own = np.array([[1.0, 4.0], [3.0, 0.0], [0.0, 0.0], [5.0, 5.0]], dtype=np.float32)
+    save_file({"vectors": own}, tmp_path / "own.safetensors")
+    same = {"vectors": tmp_path / "own.safetensors", "own_vocabulary": target["vocabulary"]}
+    translate(source, target, tmp_path)
+    joint = {"vocabulary": tmp_path / "out/vocabulary.parquet", "folder": tmp_path / "out"}
+    translate_vectors(**same, **joint)
+    found = load_file(tmp_path / "out/vectors.safetensors")["vectors"]
+    assert found.tolist() == [[0, 0], own[1].tolist(), [0, 0], *own[[0, 2, 3]].tolist()]
+    # 3, 4 and drug/5 become one; of drug/5 nothing was learned.
+    mapping = tmp_path / "mapping.csv"
+    rows = ["condition/3,condition/1", "condition/4,condition/1", "drug/5,condition/1"]
+    mapping.write_text("\n".join(["target_code,source_code", *rows]), "utf-8")
+    translate(source, target, tmp_path, mapping=mapping)
+    translate_vectors(**same, **joint, mapping=mapping)
+    found = load_file(tmp_path / "out/vectors.safetensors")["vectors"]
+    assert found.tolist() == [[2, 2], [0, 0], [0, 0], [5, 5]]
+    # Into its own vocabulary nothing changes.
+    translate(target, target, tmp_path)
+    translate_vectors(**same, **joint)
+    assert np.array_equal(load_file(tmp_path / "out/vectors.safetensors")["vectors"], own)
 
 
 histories = st.lists(st.lists(visit, max_size=4), min_size=1, max_size=5).map(

@@ -67,6 +67,14 @@ BEFORE: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
         lambda _: {"cohorts": {"heart_failure": {"age": [85, 40]}}},
         "cohorts/heart_failure/age: .85, 40. is upside down",
     ),
+    "no such mapping": (
+        lambda _: {
+            "run": {
+                "transfer": [{"source": "riverside", "target": "lakeview", "mapping": "no.csv"}]
+            }
+        },
+        r"run/transfer, riverside to lakeview/mapping: no.csv does not exist \(/\S*/run/no.csv\)",
+    ),
     "no such phenotype": (
         lambda _: {"cohorts": {"heart_failure": {"phenotype": "gout"}}},
         "cohorts/heart_failure/phenotype: gout does not exist.*heart_failure_strict",

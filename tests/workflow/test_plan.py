@@ -1,5 +1,6 @@
 """Lint, and what a dry run plans: the grid, the stages, single files, laid-over configurations."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,52 @@ def test_vectors_of_a_site_are_learned_once_a_fold(
     planned = workflow.planned("--configfile", TINY, tmp_path / "study.yaml")
     rules = ["train_site_vectors", "place_vectors", "train_vectors", "train_model"]
     assert {rule: planned[rule] for rule in rules if rule in planned} == expected
+
+
+def test_what_moves_between_hospitals(tmp_path: Path) -> None:
+    """Each pair once for all models, each model by fold; what cannot move is named."""
+    pair = {"source": "riverside", "target": "lakeview"}
+    carried = {"source": "model", "path": str(tmp_path / "carried")}
+    study = {
+        "run": {
+            "tasks": ["heart_failure", "next_visit", "forecast"],
+            "encodings": ["one_hot", "skipgram"],
+            "models": ["gru", "svm", "most_frequent"],
+            "narrow": {"heart_failure": {"models": ["gru", "svm"]}},
+            "transfer": [
+                {**pair, "models": ["gru", "svm", "knn"]},
+                {"source": "lakeview", "target": "elsewhere"},
+                {"source": "carried", "target": "lakeview", "models": ["most_frequent"]},
+            ],
+        },
+        "sites": {"carried": carried, "elsewhere": {"source": "simulated"}},
+    }
+    (tmp_path / "carried").mkdir()
+    for name in ("model.json", "vocabulary.parquet", "labels.parquet", "metrics.json"):
+        (tmp_path / "carried" / name).touch()
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study), "utf-8")
+    workflow = Workflow(ROOT, tmp_path)
+    done = workflow.snakemake(
+        "-n", "transfer", "--configfile", TINY, tmp_path / "study.yaml", "--quiet", "rules"
+    )
+    printed = done.stdout + done.stderr
+    for sentence in (
+        "model knn is left out of transfer riverside to lakeview: it is not among run/models.",
+        "transfer lakeview to elsewhere is left out: elsewhere is not among run/sites.",
+        "task forecast is left out of transfer: it is of kind forecast, which is not moved.",
+        "fine_tuned is left out of transfer of model svm: a model of kind svm has no weights",
+    ):
+        assert printed.count(sentence) == 1
+    stats = dict(re.findall(r"^(\w+) +(\d+)$", printed, re.M))
+    expected = {
+        "translate_visits": 2,  # one_hot and skipgram
+        "translate_targets": 4,  # from riverside and from the model
+        "translate_vectors": 4,  # of two folds and tasks
+        "evaluate_abroad": 8,  # gru and svm, by encoding and fold
+        "evaluate_next_visit_abroad": 8,
+        "transfer_model": 8,
+    }
+    assert {rule: int(stats.get(rule, 0)) for rule in expected} == expected
 
 
 def test_an_empty_list_is_a_study_without_it(workflow: Workflow) -> None:

@@ -142,6 +142,23 @@ def test_truth_is_read_by_no_stage(study: Workflow, tmp_path: Path) -> None:
     assert (alone.directory / target).read_bytes() == (study.directory / target).read_bytes()
 
 
+def test_a_hospital_transferred_to_itself_is_as_at_home(study: Workflow, tmp_path: Path) -> None:
+    """To the last bit; the study itself stays as it is."""
+    shutil.copytree(study.directory, tmp_path / "run")
+    pair = {"source": "lakeview", "target": "lakeview"}
+    (tmp_path / "pair.yaml").write_text(yaml.safe_dump({"run": {"transfer": [pair]}}), "utf-8")
+    copied = Workflow(study.project, tmp_path / "run")
+    folder = f"results/6_transfer/lakeview_to_lakeview/heart_failure/{MODEL}/zero_shot"
+    target = f"{folder}/metrics.json"
+    done = copied.snakemake("--cores", "2", target, "--configfile", TINY, tmp_path / "pair.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    home = copied.directory / f"results/5_evaluate/lakeview/heart_failure/{MODEL}"
+    for name in ("predictions.parquet", "validation.parquet", "metrics.json"):
+        assert (copied.directory / folder / name).read_bytes() == (home / name).read_bytes()
+    log = (copied.directory / "results/logs/translate_visits/lakeview_to_lakeview").rglob("*.log")
+    assert "persons in both: ids shared" in next(log).read_text("utf-8")
+
+
 def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     done = study.snakemake("--configfile", TINY, "--report", report)

@@ -2,8 +2,11 @@
 #
 #   translate_visits            the target's visits in the source's vocabulary -> visits, coverage
 #   translate_targets           the same where visits are asked, with their labels
+#   translate_vectors           the target's vectors of a fold, in that vocabulary
 #   evaluate_abroad             evaluate_model, on those visits -> zero_shot
 #   evaluate_next_visit_abroad  evaluate_next_visit, likewise
+#   transfer_model              its last layer or all of it trained on, and from scratch -> predictions,
+#                               metrics, curve
 
 
 rule translate_visits:
@@ -59,6 +62,29 @@ use rule translate_visits as translate_targets with:
         task=either(NEXT_VISITS),
 
 
+rule translate_vectors:
+    input:
+        vectors="results/3_encode/{target}/{task}/{encoding}/fold{fold}/vectors.safetensors",
+        own_vocabulary="results/3_encode/{target}/{task}/{encoding}/vocabulary.parquet",
+        vocabulary=f"{TRANSLATED}/vocabulary.parquet",
+        mapping=lambda wildcards: MAPPINGS.get((wildcards.source, wildcards.target), []),
+    output:
+        vectors=f"{TRANSLATED}/fold{{fold}}/vectors.safetensors",
+    log:
+        "results/logs/translate_vectors/{source}_to_{target}/{task}/{encoding}/fold{fold}.log",
+    benchmark:
+        "results/benchmarks/translate_vectors/{source}_to_{target}/{task}/{encoding}/fold{fold}.tsv"
+    wildcard_constraints:
+        encoding=either(WITH_VECTORS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=fingerprint("transfer.vectors"),
+    script:
+        "../scripts/translate_vectors.py"
+
+
 use rule evaluate_model as evaluate_abroad with:
     input:
         weights=source_weights,
@@ -99,6 +125,43 @@ use rule evaluate_next_visit as evaluate_next_visit_abroad with:
         code=fingerprint("evaluate.next_visit"),
 
 
+rule transfer_model:
+    input:
+        weights=source_weights,
+        model=of_source("4_train", "model.json"),
+        visits=f"{TRANSLATED}/visits.arrow",
+        vocabulary=f"{TRANSLATED}/vocabulary.parquet",
+        ancestors=f"{TRANSLATED}/ancestors.parquet",
+        vectors=vectors_abroad,
+        predictions=f"results/6_transfer/{ABROAD}/zero_shot/predictions.parquet",
+        validation=f"results/6_transfer/{ABROAD}/zero_shot/validation.parquet",
+        zero_shot=f"results/6_transfer/{ABROAD}/zero_shot/metrics.json",
+    output:
+        predictions=f"results/6_transfer/{ABROAD}/predictions.parquet",
+        metrics=f"results/6_transfer/{ABROAD}/metrics.json",
+        curve=f"results/6_transfer/{ABROAD}/curve.csv",
+    log:
+        f"results/logs/transfer_model/{ABROAD}.log",
+    benchmark:
+        f"results/benchmarks/transfer_model/{ABROAD}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        pair=arms_of_pair,
+        task=lookup("tasks/{task}", within=config),
+        encoding=lookup("encodings/{encoding}", within=config),
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        draws=RUN["bootstrap"],
+        code=fingerprint("transfer.onset"),
+    script:
+        "../scripts/transfer_model.py"
+
+
 rule transfer:
     input:
         abroad("zero_shot/metrics.json"),
+        [path for path in abroad("metrics.json") if "/next_visit/" not in path],

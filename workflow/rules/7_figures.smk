@@ -25,6 +25,9 @@ rule draw_figures:
             task=run_tasks("next_visit"),
         ),
         repetitions(),
+        coverages(),
+        abroad("metrics.json"),
+        abroad("curve.csv"),
     output:
         shown("roc", "Prediction"),
         shown("calibration", "Prediction"),
@@ -38,6 +41,7 @@ rule draw_figures:
         [shown(name, "Prediction") for name in FORECAST_FIGURES],
         [shown(name, chapter) for name, chapter in PAPER_FIGURES.items()],
         [shown(name, "Next visit") for name in NEXT_VISIT_FIGURES],
+        [shown(name, "Transfer") for name in TRANSFER_FIGURES],
         listed("metrics", "Prediction"),
         listed("comparisons", "Prediction"),
         listed("delong", "Prediction"),
@@ -51,9 +55,11 @@ rule draw_figures:
         listed("giveaways", "Explanation"),
         [listed(name, chapter) for name, chapter in PAPER_TABLES.items()],
         [listed(name, "Next visit") for name in NEXT_VISIT_TABLES],
+        [listed(name, "Transfer") for name in TRANSFER_TABLES],
         expand(
             "results/7_figures/fig_{name}.pdf",
-            name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES, *NEXT_VISIT_FIGURES],
+            name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES, *NEXT_VISIT_FIGURES]
+            + TRANSFER_FIGURES,
         ),
         metrics="results/7_figures/metrics.parquet",
     log:

@@ -130,10 +130,14 @@ def fingerprint(module):
     return code_digest(f"visitseq.{module}")
 
 
+#: The pairs of hospitals between which models move, by both names.
+PAIRS = {(pair["source"], pair["target"]): pair for pair in RUN["transfer"]}
+
+
 wildcard_constraints:
     site=either(WITH_RECORDS),
     source=either(config["sites"]),
-    target=either(WITH_RECORDS),
+    target=either(f"(?<=/{source}_to_){target}" for source, target in PAIRS),
     cohort=either(config["cohorts"]),
     task=either(config["tasks"]),
     encoding=either(config["encodings"]),
@@ -145,8 +149,6 @@ COHORTS = sorted({config["tasks"][task]["cohort"] for task in RUN["tasks"]})
 MATCHED = [cohort for cohort in COHORTS if cohort in of_kind("cohorts", "case_control")]
 DOCTORAI = "results/8_export/doctorai/{site}/{task}/{encoding}/fold{fold}"
 STUDY = "{site}/{task}/{encoding}/{model}/fold{fold}"
-TRANSLATED = "results/6_transfer/{source}_to_{target}/{task}/{encoding}"
-ABROAD = "{source}_to_{target}/{task}/{encoding}/{model}/fold{fold}"
 
 
 def is_run(task, **names):
@@ -356,53 +358,6 @@ def combinations(kind):
 
 #: All that is transferred: source, target, task, encoding and model of each.
 TRANSFERRED = transferred(config)
-#: The pairs of hospitals between which models move, by both names.
-PAIRS = {(pair["source"], pair["target"]): pair for pair in RUN["transfer"]}
-
-
-def is_carried(source):
-    """Whether a source is a model that came without records."""
-    return config["sites"][source]["source"] == "model"
-
-
-def of_source(stage, file):
-    """A file of a source's stage, or of a model's folder where the source is one."""
-
-    def place(wildcards):
-        if is_carried(wildcards.source):
-            return f"{config['sites'][wildcards.source]['path']}/{file}"
-        folder = STUDY if "fold" in wildcards.keys() else "{site}/{task}/{encoding}"
-        return f"results/{stage}/{folder}/{file}".format(site=wildcards.source, **wildcards)
-
-    return place
-
-
-def source_weights(wildcards):
-    return weights_in(os.path.dirname(of_source("4_train", "model.json")(wildcards)), wildcards)
-
-
-def source_visits(wildcards):
-    """The visits of a source that has records."""
-    return [] if is_carried(wildcards.source) else of_source("3_encode", "visits.arrow")(wildcards)
-
-
-def are_the_same(wildcards):
-    """Whether an id is the same person at the source and at the target."""
-    source, target = wildcards.source, wildcards.target
-    return source == target or PAIRS.get((source, target), {}).get("same_persons", False)
-
-
-def abroad(file):
-    """A file of every fold of all that is transferred."""
-    names = ("source", "target", "task", "encoding", "model")
-    return [
-        path
-        for row in TRANSFERRED
-        for path in expand(
-            f"results/6_transfer/{ABROAD}/{file}", **dict(zip(names, row)), fold=RUN["folds"]
-        )
-    ]
-
 
 #: The tasks, encodings and models whose scoring is repeated as the released code of Doctor AI does it.
 CHOI_COMPAT = [

@@ -16,6 +16,11 @@ TITLES = {
     "next_visit_frequency": "recall by frequency of the label",
     "next_visit_labels": "recall by number of labels",
     "next_visit_entropy": "entropy as a code is repeated",
+    "transfer_matrix": "from site to site",
+    "transfer_fraction": "by share of the target's training part",
+    "transfer_curve": "by epoch, pre-trained and from scratch",
+    "transfer_coverage": "codes that the other site knows",
+    "transfer_calibration": "calibration at the target",
 }
 
 
@@ -72,13 +77,21 @@ NEXT_VISIT_FIGURES = NEXT_VISIT_FIGURES if run_tasks("next_visit") else []
 NEXT_VISIT_TABLES = ["next_visit_data", "next_visit"] if run_tasks("next_visit") else []
 # Only where a task asks for it.
 NEXT_VISIT_TABLES += ["choi_compat"] if CHOI_COMPAT else []
+# The figures and tables of models that move from site to site, where the study moves any.
+TRANSFER_FIGURES = [
+    f"transfer_{what}" for what in ("matrix", "fraction", "curve", "coverage", "calibration")
+]
+TRANSFER_FIGURES = TRANSFER_FIGURES if TRANSFERRED else []
+TRANSFER_TABLES = ["transfer", "coverage"] if TRANSFERRED else []
 FIGURES = [
     "results/7_figures/metrics.parquet",
     *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),
     *expand("results/7_figures/table_{name}.csv", name=[*PAPER_TABLES, *NEXT_VISIT_TABLES]),
+    *expand("results/7_figures/table_{name}.csv", name=TRANSFER_TABLES),
     *expand(
         "results/7_figures/fig_{name}.{format}",
-        name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES, *NEXT_VISIT_FIGURES],
+        name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES, *NEXT_VISIT_FIGURES]
+        + TRANSFER_FIGURES,
         format=["svg", "pdf"],
     ),
 ]

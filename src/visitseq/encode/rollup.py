@@ -174,23 +174,26 @@ def icd_category(code: str, source_code: str) -> str | None:
         Of the event; of an event without concept it holds the source code.
     source_code
         ``<vocabulary>/<code>``, or a code alone, empty where unknown. With the vocabulary any
-        spelling is read (dots, case and blanks are nothing); without it only one that is of
-        ICD-9-CM or ICD-10 alone.
+        spelling is read (case and blanks are nothing, and there may be no dot); without it only one
+        that is of ICD-9-CM or ICD-10 alone. A dot anywhere but behind a category says that the code
+        has lost its leading zeros: 38.9 is not 389.
     """
     if not code.startswith(_CONDITION):
         return None
     spelt = re.sub(r"\s", "", source_code or code.removeprefix("condition/source/")).upper()
     found = _ICD.fullmatch(spelt)
     if found is not None:
-        vocabulary, value = found[1], found[2].replace(".", "")
+        vocabulary, value = found[1], found[2]
     elif _ICD9_ALONE.fullmatch(spelt):
-        vocabulary, value = "ICD9", spelt.replace(".", "")
+        vocabulary, value = "ICD9", spelt
     elif _ICD10_ALONE.fullmatch(spelt):
         vocabulary, value = "ICD10", spelt
     else:
         return None
     size = 4 if vocabulary == "ICD9" and value.startswith("E") else 3
-    return f"{_CONDITION}{vocabulary.lower()}/{value[:size]}" if len(value) >= size else None
+    if len(value) < size or "." in value[:size] or "." in value[size + 1 :]:
+        return None
+    return f"{_CONDITION}{vocabulary.lower()}/{value[:size]}"
 
 
 def _count(

@@ -116,10 +116,10 @@ def score_as_released(part: ScoredPart, draws: int, seed: int, fold: int) -> dic
 
 def _undefined_defects(model: NextVisitModel) -> dict[str, str]:
     """Defects that a model has no place for, with the reason."""
-    network = model.network
-    if network is None:
-        return dict.fromkeys(_ALTERATIONS, f"a model of kind {model.kind} has no network")
-    reasons, reader = {}, _reader(network)
+    if model.kind != "recurrent":
+        return dict.fromkeys(_ALTERATIONS, f"a model of kind {model.kind} has no recurrent network")
+    assert model.network is not None
+    reasons, reader = {}, _reader(model.network)
     if reader.squash is None:
         reasons["linear_embedding"] = "embed sum has neither tanh nor bias"
     if not reader.duration:

@@ -51,6 +51,9 @@ SOURCE_METRICS = tuple(f"recall_source_labels_at_{k}" for k in CUTS)
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
+#: Logarithm of days from which on all are the same.
+LARGEST = 500.0
+
 #: Why a metric of the days is undefined.
 NO_DAYS, SAME_DAYS = "no predicted days", "no two visits with different days before them"
 
@@ -227,7 +230,8 @@ def _log_days(visits: PredictedVisits) -> tuple[Floats, Floats, npt.NDArray[np.b
 
 def _days_ratio(visits: PredictedVisits) -> Ratio:
     _, predicted, timed = _log_days(visits)
-    error = np.abs(np.maximum(visits.days, 1) - np.exp(predicted)) * timed
+    # Cut where the days of a network that diverged would be more than a number can hold.
+    error = np.abs(np.maximum(visits.days, 1) - np.exp(np.minimum(predicted, LARGEST))) * timed
     return visits.of_visits(error), visits.of_visits(timed)
 
 

@@ -36,6 +36,8 @@ from visitseq.figures.style import house_style, save
 from visitseq.figures.subgroup_results import read_subgroups
 from visitseq.figures.subgroup_table import subgroup_table
 from visitseq.figures.subgroups import draw_subgroups
+from visitseq.figures.transfer_figures import transfer_figures, transfer_tables
+from visitseq.figures.transfer_results import read_transfers
 from visitseq.figures.variance_table import variance_table
 from visitseq.tables import write_parquet
 
@@ -45,7 +47,8 @@ logger = logging.getLogger(__name__)
 def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> None:
     """Write metrics.parquet, table_*.csv and fig_*.{pdf,svg}.
 
-    What is of forecasts or of next visits alone is there where the study has such a task.
+    What is of forecasts or of next visits alone is there where the study has such a task, what is
+    of moved models where it moves any.
 
     Where the study has nothing to show (no model, say), a table has no rows and a figure says why.
 
@@ -60,7 +63,8 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         ``replicates`` ({the first of models that differ in their seed alone: all of them}),
         ``parts``; ``forecasts`` and ``next_visits``, each task of kind forecast or next_visit with
         an encoding and a model that go with it; ``choi_compat``, those of ``next_visits`` that are
-        also scored as the released code does it; ``training_sizes``, the numbers of patients on
+        also scored as the released code does it; ``transfer``, each source, target, task, encoding
+        and model of stage 6; ``training_sizes``, the numbers of patients on
         which training was timed; ``seed`` and ``draws`` of the bootstrap; ``minimum_cell``, the
         smallest number of persons that may be shown.
     results
@@ -71,7 +75,7 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     shown = Study.from_mapping(study, results)
     every_model, persons = read_results(shown), cohort_table(shown)
     ceilings, forecasts, reaches = read_ceilings(shown), read_forecasts(shown), read_reach(shown)
-    next_visits = read_next_visits(shown)
+    next_visits, transfers = read_next_visits(shown), read_transfers(shown)
     of_visits: list[Result] = [*forecasts, *next_visits]
     models = headline_results(shown, every_model)
     strata, subgroups = read_strata(shown, models), read_subgroups(shown, models)
@@ -90,11 +94,13 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         "giveaways": giveaways_table(shown),
         **paper_tables(shown, models),
         **doctor_ai_tables(shown, next_visits),
+        **transfer_tables(shown, transfers),
     }
     if shown.choi_compat:
         tables["choi_compat"] = choi_compat_table(shown)
     folder.mkdir(parents=True, exist_ok=True)
-    write_parquet(metrics_table([*every_model, *ceilings, *of_visits]), folder / "metrics.parquet")
+    metrics = metrics_table([*every_model, *ceilings, *of_visits], transfers)
+    write_parquet(metrics, folder / "metrics.parquet")
     for name, table in tables.items():
         table.to_csv(folder / f"table_{name}.csv", index=False, lineterminator="\n")
     with house_style():
@@ -108,6 +114,7 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         save(draw_reach(shown, reaches), folder, "fig_reach")
         save(draw_importance(shown, importances), folder, "fig_importance")
         figures = paper_figures(shown, models) | doctor_ai_figures(shown, next_visits)
+        figures |= transfer_figures(shown, [*every_model, *next_visits], transfers)
         for name, figure in figures.items():
             save(figure, folder, f"fig_{name}")
         if shown.forecasts:

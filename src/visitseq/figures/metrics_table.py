@@ -1,8 +1,9 @@
 """The metrics of all models as tables: metrics.parquet for programs, one for readers.
 
 metrics.parquet has a row for each fold's estimate, and one with a null fold for the mean over the
-folds. A model is tested where it was trained: source and target are the same site, its strategy is
-``home``, trained on 100 per cent of the training part.
+folds. A model that is tested where it was trained has the same site as source and target, its
+strategy is ``home``, trained on 100 per cent of the training part. What moved models are worth
+follows, by strategy.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ from visitseq.figures.model_results import ModelResult
 from visitseq.figures.next_visit_results import NextVisitResult
 from visitseq.figures.rows_tested import persons_tested, rows_tested
 from visitseq.figures.study import Study
+from visitseq.figures.transfer_metrics import transfer_rows
+from visitseq.figures.transfer_results import TransferResult
 from visitseq.tables import METRICS
 
 _DIGITS = 3
@@ -28,9 +31,10 @@ _DIGITS = 3
 Result = ModelResult | ForecastResult | NextVisitResult
 
 
-def metrics_table(results: Sequence[Result]) -> pa.Table:
-    """Every estimate, in the columns of tables.METRICS."""
-    return pa.Table.from_pylist([row for result in results for row in _rows(result)], METRICS)
+def metrics_table(results: Sequence[Result], transfers: Sequence[TransferResult] = ()) -> pa.Table:
+    """Every estimate, at home and then of moved models, in the columns of tables.METRICS."""
+    home = [row for result in results for row in _rows(result)]
+    return pa.Table.from_pylist([*home, *transfer_rows(transfers)], METRICS)
 
 
 def readable_metrics(study: Study, results: Sequence[Result]) -> pd.DataFrame:

@@ -24,7 +24,11 @@ from visitseq.figures.rows_tested import persons_tested
 from visitseq.figures.study import Study
 
 _DIGITS = 3
-_PLACE = ["records", "site", "task", "labels", "rollup", "encoding", "model", "folds", "persons"]
+_TASK = ("rollup", "split")
+_PLACE = [
+    *("records", "site", "task", "labels", *_TASK, "encoding", "model"),
+    *("folds", "persons"),
+]
 _RECALLS = {k: f"{HEADING}: recall at {k}" for k in CUTS}
 _MODEL, _R2 = f"{HEADING}: model", f"{HEADING}: R2 of log days"
 
@@ -36,7 +40,7 @@ def next_visit_table(study: Study, results: list[NextVisitResult]) -> pd.DataFra
             "records": study.records(result.setting.site),
             **result.setting._asdict(),
             "labels": " + ".join(study.next_visits[result.setting.task]["labels"]),
-            "rollup": study.next_visits[result.setting.task]["rollup"],
+            **{key: study.next_visits[result.setting.task][key] for key in _TASK},
             "model": result.model,
             "folds": len(result.folds),
             "persons": persons_tested(study, result),

@@ -36,8 +36,14 @@ class RowsTested(NamedTuple):
 def rows_tested(study: Study, result: ModelResult) -> RowsTested:
     """Count the rows that a result was tested on."""
     cases = sum(int(fold.rows.case.sum()) for fold in result.tested)
-    controls = sum(len(fold.rows) for fold in result.tested) - cases
-    folder = study.cohort_folder(result.setting.site, study.outcomes[result.setting.task])
+    rows = sum(len(fold.rows) for fold in result.tested)
+    return show_rows(study, result.setting, rows, cases)
+
+
+def show_rows(study: Study, setting: Setting, rows: int, cases: int) -> RowsTested:
+    """Write numbers of rows and cases of a task with an outcome; a small rest hides one."""
+    controls = rows - cases
+    folder = study.cohort_folder(setting.site, study.outcomes[setting.task])
     label = pq.read_table(folder / "cohort.parquet", columns=["label"])["label"]
     all_cases = pc.sum(label).as_py() or 0
     texts = (
@@ -45,7 +51,7 @@ def rows_tested(study: Study, result: ModelResult) -> RowsTested:
         _show(controls, len(label) - all_cases, study.minimum_cell),
     )
     shown = texts == (f"{cases:,}", f"{controls:,}")
-    return RowsTested(*texts, rows=f"{cases + controls:,}" if shown else HIDDEN)
+    return RowsTested(*texts, rows=f"{rows:,}" if shown else HIDDEN)
 
 
 def persons_tested(study: Study, result: ForecastResult | NextVisitResult) -> str:

@@ -16,6 +16,25 @@ class Setting(NamedTuple):
     encoding: str
 
 
+class Direction(NamedTuple):
+    """From where to where models are moved, for what, and how the visits were encoded."""
+
+    source: str
+    target: str
+    task: str
+    encoding: str
+
+    @property
+    def arrow(self) -> str:
+        """The two sites in words."""
+        return f"{self.source} → {self.target}"
+
+    @property
+    def at_target(self) -> Setting:
+        """The setting of those who are predicted."""
+        return Setting(self.target, self.task, self.encoding)
+
+
 class Forecast(NamedTuple):
     """A task that forecasts visits: in which cohort, and how many."""
 
@@ -63,6 +82,8 @@ class Study:
     choi_compat
         Each task of kind next_visit, encoding and model that is also scored as Doctor AI's released
         code does it.
+    transferred
+        Each direction and model that are run together.
     training_sizes
         Numbers of patients on which the time of training was asked for.
     minimum_cell
@@ -88,6 +109,7 @@ class Study:
     model_sections: dict[str, Section]
     encoding_sections: dict[str, Section]
     choi_compat: tuple[tuple[str, str, str], ...]
+    transferred: tuple[tuple[Direction, str], ...]
     training_sizes: tuple[int, ...]
     folds: tuple[int, ...]
     parts: int
@@ -123,6 +145,7 @@ class Study:
             model_sections=dict(study["model_sections"]),
             encoding_sections=dict(study["encoding_sections"]),
             choi_compat=tuple((t, e, m) for t, e, m in study["choi_compat"]),
+            transferred=tuple((Direction(*own), model) for *own, model in study["transfer"]),
             training_sizes=tuple(study["training_sizes"]),
             folds=tuple(study["folds"]),
             parts=study["parts"],
@@ -136,6 +159,16 @@ class Study:
     def outcomes(self) -> dict[str, str]:
         """The cohort of each task with an outcome."""
         return {name: task["cohort"] for name, task in self.onsets.items()}
+
+    @property
+    def task_kinds(self) -> dict[str, str]:
+        """The kind of each task whose models are moved."""
+        return dict.fromkeys(self.onsets, "onset") | dict.fromkeys(self.next_visits, "next_visit")
+
+    @property
+    def directions(self) -> list[Direction]:
+        """Every direction in which a model is moved, in the study's order."""
+        return list(dict.fromkeys(direction for direction, _ in self.transferred))
 
     @property
     def settings(self) -> list[Setting]:
@@ -195,7 +228,9 @@ class Study:
         return [name for name in names if self.model_sections[name]["kind"] == "recurrent"]
 
     def records(self, site: str) -> str:
-        """Say whether the site's records are synthetic or real."""
+        """Say whether the site's records are synthetic or real; a model brings none."""
+        if site not in self.synthetic:
+            return "carried model"
         return "synthetic" if self.synthetic[site] else "real"
 
     def persons(self, site: str) -> Path:
@@ -246,3 +281,13 @@ class Study:
     def training_times(self, setting: Setting, model: str) -> Path:
         """File of a model's seconds of training by the number of patients."""
         return self.results.joinpath("benchmarks", "time_training", *setting, f"{model}.csv")
+
+    def coverage(self, direction: Direction) -> Path:
+        """File coverage.json of a direction."""
+        source, target, task, encoding = direction
+        place = f"{source}_to_{target}"
+        return self.results.joinpath("6_transfer", place, task, encoding, "coverage.json")
+
+    def transfer_folder(self, direction: Direction, model: str, fold: int) -> Path:
+        """Folder of what a model is worth in a direction, in one fold."""
+        return self.coverage(direction).parent.joinpath(model, f"fold{fold}")

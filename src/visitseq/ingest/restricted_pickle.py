@@ -3,12 +3,19 @@
 Doctor AI's released code keeps its data in pickles, and a pickle is a program: it can name any
 function and call it. Whatever is named is looked up through ``find_class``, which here always
 refuses, so that nothing but plain lists, dictionaries, strings and numbers can come out and nothing
-can be called. What comes out is then checked to the last entry. A pickle may let many places point
-to one list, so that a small file unfolds to more than memory holds: one that holds more entries
-than the file has bytes, which no plain list does, is refused before it is unfolded.
+can be called. What comes out is then checked to the last entry.
+
+A few bytes can ask for more memory than there is, in two ways. A pickle numbers its lists to point
+to them again, and the unpickler makes room up to the largest number: so all steps are looked
+through before any is taken, and one that no such list has, or a number above that of the steps so
+far, is refused. And many places may point to one list: a pickle that unfolds to more entries than
+the file has bytes, which no plain list does, is refused before it is unfolded.
 """
 
+import io
 import pickle
+import pickletools
+import re
 from collections.abc import Collection, Iterable
 from itertools import chain
 from pathlib import Path
@@ -26,6 +33,36 @@ _REMEDY = (
     "Only lists of plain numbers are read (and for the types a dictionary of strings to whole "
     "numbers); of arrays or numbers of NumPy write array.tolist() instead."
 )
+
+#: The steps of a pickle of lists, dictionaries, strings and numbers, by what they do; of tuples and
+#: truth values too, of which is said what they stand in the place of.
+_STEPS = frozenset(
+    (
+        *("PROTO", "FRAME", "MARK", "STOP", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"),
+        *("GET", "BINGET", "LONG_BINGET", "EMPTY_LIST", "LIST", "APPEND", "APPENDS"),
+        *("EMPTY_DICT", "DICT", "SETITEM", "SETITEMS", "INT", "BININT", "BININT1", "BININT2"),
+        *("LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING"),
+        *("SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE"),
+        *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "NONE", "NEWTRUE", "NEWFALSE"),
+    )
+)
+
+#: The steps that number what was made, with the number.
+_NUMBERING = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
+
+#: Name of each step, by its byte, and what reads its argument. pickletools takes a text for ASCII,
+#: which that of Python 2 need not be: it is one line.
+_READERS = {
+    step.code.encode("latin-1"): (
+        step.name,
+        io.BytesIO.readline if step.name == "STRING" else step.arg and step.arg.reader,
+    )
+    for step in pickletools.opcodes
+    if step.name in _STEPS
+}
+
+#: Half of a character of UTF-16, which no text that is written may hold.
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 
 #: Codes are numbered with 32 bits.
 _LARGEST = 2**31 - 1
@@ -73,6 +110,9 @@ def read_times(path: Path) -> list[list[float]]:
     content = _load(path)
     times = _lists(path, _lists(path, [content], "patients"), "times")
     _check_numbers(path, times, (int, float), "times", "a number")
+    # A whole number may be too large for any array; which days may be is asked later.
+    if any(type(time) is int and abs(time) > _LARGEST for time in times):
+        raise UserError(f"{path}: a time is beyond {_LARGEST}. Write days since the visit before.")
     return content  # type: ignore[no-any-return]
 
 
@@ -88,6 +128,8 @@ def read_types(path: Path) -> dict[str, int]:
     if type(content) is not dict:
         raise UserError(f"{path} is no dictionary of code names to numbers. {_REMEDY}")
     _check_numbers(path, list(content), (str,), "names", "a string")
+    if any(map(_NO_TEXT.search, content)):
+        raise UserError(f"{path}: a name holds half a character. Write the names as UTF-8.")
     _check_numbers(path, list(content.values()), (int,), "numbers", "a whole number")
     if len(set(content.values())) < len(content):
         repeated = len(content) - len(set(content.values()))
@@ -97,9 +139,10 @@ def read_types(path: Path) -> dict[str, int]:
 
 def _load(path: Path) -> Any:
     try:
-        with path.open("rb") as file:
-            # Python 2 wrote strings as bytes of no stated encoding: Latin-1 reads all of them.
-            return _Plain(file, encoding="latin-1").load()
+        content = path.read_bytes()
+        _look_through(io.BytesIO(content))
+        # Python 2 wrote strings as bytes of no stated encoding: Latin-1 reads all of them.
+        return _Plain(io.BytesIO(content), encoding="latin-1").load()
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
     except _BROKEN:
@@ -108,6 +151,17 @@ def _load(path: Path) -> Any:
             f"{path} is no pickle of plain lists and numbers, or broke off; nothing of it was run. "
             f"{_REMEDY}"
         ) from None
+
+
+def _look_through(file: io.BytesIO) -> None:
+    """Raise unless each step to the end is one of ``_STEPS``, with numbers that it can need."""
+    name, steps = "", 0
+    while name != "STOP":
+        name, reader = _READERS.get(file.read(1), ("", None))
+        argument: Any = reader(file) if reader else None
+        steps += 1
+        if not name or (name in _NUMBERING and argument > steps):
+            raise pickle.UnpicklingError("a step")
 
 
 def _lists(path: Path, lists: Collection[Any], inside: str) -> list[Any]:

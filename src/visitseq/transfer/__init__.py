@@ -5,6 +5,7 @@ from visitseq.lazy import stage_functions
 __getattr__ = stage_functions(
     __name__,
     translate_visits="translate",
+    translate_vectors="vectors",
     transfer_model="onset",
     transfer_next_visit="next_visit",
 )
