@@ -173,6 +173,7 @@ def test_what_moves_between_hospitals(tmp_path: Path) -> None:
         "evaluate_abroad": 8,  # gru and svm, by encoding and fold
         "evaluate_next_visit_abroad": 8,
         "transfer_model": 8,
+        "transfer_next_visit": 8,
     }
     assert {rule: int(stats.get(rule, 0)) for rule in expected} == expected
 
