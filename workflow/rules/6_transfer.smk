@@ -163,5 +163,5 @@ rule transfer_model:
 
 rule transfer:
     input:
-        abroad("zero_shot/metrics.json"),
+        abroad("zero_shot/metrics.json", MOVED),
         [path for path in abroad("metrics.json") if "/next_visit/" not in path],
