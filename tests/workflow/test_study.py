@@ -18,6 +18,7 @@ from visitseq import tables
 
 TIMINGS = {"benchmarks", "logs"}
 MODEL = "one_hot/gru/fold0"
+ABROAD = "6_transfer/riverside_to_lakeview/heart_failure/one_hot"
 
 
 def contents(results: Path) -> dict[str, str]:
@@ -58,6 +59,9 @@ def test_every_table_keeps_its_contract(study: Workflow) -> None:
         "3_encode/lakeview/heart_failure/one_hot/vocabulary.parquet": tables.vocabulary_schema(7),
         f"5_evaluate/lakeview/heart_failure/{MODEL}/predictions.parquet": tables.PREDICTIONS,
         f"5_evaluate/lakeview/heart_failure/{MODEL}/validation.parquet": tables.PREDICTIONS,
+        f"{ABROAD}/vocabulary.parquet": tables.vocabulary_schema(7),
+        f"{ABROAD}/ancestors.parquet": tables.SHARED_ANCESTORS,
+        f"{ABROAD}/gru/fold0/zero_shot/predictions.parquet": tables.PREDICTIONS,
         "7_figures/metrics.parquet": tables.METRICS,
     }
     for path, schema in contracts.items():
@@ -66,9 +70,9 @@ def test_every_table_keeps_its_contract(study: Workflow) -> None:
     assert {field.name: field.type for field in events} == {
         field.name: field.type for field in tables.EVENTS
     }
-    arrow = results / "3_encode/lakeview/heart_failure/one_hot/visits.arrow"
-    with pa.memory_map(str(arrow)) as source:
-        assert pa.ipc.open_file(source).schema.equals(tables.VISITS)
+    for folder in ("3_encode/lakeview/heart_failure/one_hot", ABROAD):
+        with pa.memory_map(str(results / folder / "visits.arrow")) as source:
+            assert pa.ipc.open_file(source).schema.equals(tables.VISITS)
 
 
 def test_folds_test_on_their_own_part(study: Workflow) -> None:
@@ -109,6 +113,8 @@ def test_an_edit_of_one_model_reruns_its_jobs_alone(study: Workflow) -> None:
         "evaluate_model": 4,
         "measure_reach": 4,
         "time_scoring": 2,
+        "evaluate_abroad": 2,
+        "transfer_model": 2,
         "draw_figures": 1,
     }
 

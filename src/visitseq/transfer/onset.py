@@ -100,6 +100,7 @@ def transfer_model(
         parts=parts,
         seed=seed,
     )
+    # Which arms a pair asks for changes none of them, so that the pair is not in the digest.
     inputs = [visits, vocabulary, ancestors, *sorted(trained.glob("model.*"))]
     settings = {"task": dict(task), "encoding": dict(encoding), "fold": fold, "parts": parts}
     digest = training_digest(
