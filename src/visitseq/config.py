@@ -15,7 +15,7 @@ import jsonschema
 import yaml
 
 from visitseq.errors import UserError
-from visitseq.grid import unexplained
+from visitseq.grid import lacks_outcome, unexplained
 
 Config = dict[str, Any]
 
@@ -173,11 +173,32 @@ def _check_references(config: Config) -> None:
     for name, task in config["tasks"].items():
         _require(task["cohort"], config["cohorts"], f"tasks/{name}/cohort", "cohorts")
         found, wanted = config["cohorts"][task["cohort"]]["kind"], _COHORT_KINDS[task["kind"]]
-        if found != wanted:
+        if lacks_outcome(config, name) and _has_carried_source(config):
+            _check_without_outcome(config, name)
+        elif found != wanted:
             raise UserError(
                 f"Configuration, tasks/{name}/cohort: {task['cohort']} is of kind {found}, but a "
                 f"task of kind {task['kind']} needs a cohort of kind {wanted}."
             )
+
+
+def _has_carried_source(config: Config) -> bool:
+    """Whether a pair moves a model from elsewhere, which needs no outcome to score."""
+    sites = config["sites"]
+    return any(
+        sites.get(pair["source"], {}).get("source") == "model" for pair in config["run"]["transfer"]
+    )
+
+
+def _check_without_outcome(config: Config, name: str) -> None:
+    """Raise where an onset drops the codes of a disease that its cohort does not name."""
+    task = config["tasks"][name]
+    if task["phenotype_codes"] == "drop" and config["cohorts"][task["cohort"]]["phenotype"] is None:
+        raise UserError(
+            f"Configuration, cohorts/{task['cohort']}/phenotype: task {name} drops the codes that "
+            "define its disease, and its cohort names none. Write the phenotype.yaml in the "
+            "model's folder."
+        )
 
 
 def _require(name: str, defined: Mapping[str, Any], key: str, section: str) -> None:

@@ -81,6 +81,23 @@ def unexplained(model: Section) -> str | None:
     return None if reason is None else f"it is of kind {model['kind']}, and {reason}"
 
 
+def unexported(task: Section, model: Section) -> str | None:
+    """Why a trained model cannot leave the house, in words; None if it can."""
+    if model["kind"] == "knn":
+        return "a model of kind knn is its training records, and nobody should be given those"
+    if task["kind"] == "forecast":
+        return "a forecast is not carried to another hospital"
+    return None
+
+
+def lacks_outcome(config: Section, task: str) -> bool:
+    """Whether an onset is asked in a cohort without outcome, so that it can be scored alone."""
+    section = config["tasks"][task]
+    return section["kind"] == "onset" and bool(
+        config["cohorts"][section["cohort"]]["kind"] == "all"
+    )
+
+
 def asked(run: Section, task: str, **names: str) -> bool:
     """Whether ``run.narrow`` leaves a task the encoding or model named, as encoding=…, model=….
 
@@ -122,6 +139,12 @@ def left_out(config: Section) -> list[str]:
     sentences, run = [], config["run"]
     for name in run["tasks"]:
         task = config["tasks"][name]
+        if lacks_outcome(config, name):
+            sentences.append(
+                f"task {name} has no outcome, as its cohort {task['cohort']} is of kind all: "
+                "carried models score it, and nothing is trained or evaluated on it."
+            )
+            continue
         for section in ("encoding", "model"):
             for other in run[f"{section}s"]:
                 if not asked(run, name, **{section: other}):

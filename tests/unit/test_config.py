@@ -72,7 +72,8 @@ def test_a_forecast_in_a_cohort_of_everybody_is_filled() -> None:
         "models": {"seq2seq": {"kind": "seq2seq"}},
     }
     config = fill_config(small, SCHEMA)
-    assert config["cohorts"]["everyone"] == {"kind": "all", "min_visits": 2, "persons": None}
+    everyone = {"kind": "all", "min_visits": 2, "persons": None, "phenotype": None}
+    assert config["cohorts"]["everyone"] == everyone
     assert config["tasks"]["forecast"] == {
         "kind": "forecast",
         "cohort": "everyone",

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from visitseq.grid import asked, left_out, refusal, replicates, unexplained
+from visitseq.grid import asked, left_out, refusal, replicates, unexplained, unexported
 
 ONSET = {"kind": "onset"}
 FORECAST = {"kind": "forecast", "labels": ["condition", "drug"]}
@@ -88,7 +88,8 @@ def test_the_study_names_each_thing_that_it_leaves_out_once() -> None:
             "encodings": ["by_visit", "by_code"],
             "models": ["gru", "seq2seq"],
         },
-        "tasks": {"onset": ONSET, "forecast": FORECAST},
+        "cohorts": {"patients": {"kind": "case_control"}},
+        "tasks": {"onset": {**ONSET, "cohort": "patients"}, "forecast": FORECAST},
         "encodings": {"by_visit": BY_VISIT, "by_code": BY_CODE},
         "models": {"gru": {"kind": "recurrent"}, "seq2seq": {"kind": "seq2seq"}},
     }
@@ -158,3 +159,10 @@ def test_what_cannot_be_explained_has_a_reason() -> None:
     assert "no code has a share" in str(unexplained({"kind": "knn"}))
     assert unexplained({"kind": "logistic", "features": "counts"}) is None
     assert "no single coefficient" in str(unexplained({"kind": "logistic", "features": "time"}))
+
+
+def test_neighbours_and_forecasts_do_not_leave() -> None:
+    assert unexported(ONSET, {"kind": "logistic"}) is None
+    assert unexported(NEXT_VISIT, {"kind": "last_visit"}) is None
+    assert "its training records" in str(unexported(ONSET, {"kind": "knn"}))
+    assert "a forecast is not carried" in str(unexported(FORECAST, {"kind": "seq2seq"}))

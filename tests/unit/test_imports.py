@@ -14,7 +14,7 @@ STAGES = {
     "evaluate": ["evaluate_model", "score_oracle", "measure_reach", "measure_repetition"],
     "transfer": ["translate_visits", "translate_vectors", "transfer_model"],
     "figures": ["draw_figures"],
-    "export": ["write_doctorai"],
+    "export": ["write_doctorai", "reduce_model", "write_model"],
 }
 
 

@@ -138,13 +138,13 @@ def test_training_goes_on_from_the_pretrained_weights(
     """Where the classifier takes no step, what is saved is what pre-training left."""
     left: list[dict[str, Any]] = []
 
-    def watched(*arguments: Any) -> Any:
-        network, summary = pretrain(*arguments)
+    def watched(*arguments: Any, **more: Any) -> Any:
+        network, summary = pretrain(*arguments, **more)
         left.append(network.encoder.state_dict())
         return network, summary
 
     monkeypatch.setattr(pretrained, "pretrain", watched)
-    monkeypatch.setattr(pretrained, "fit", lambda *_: ([Losses(1.0, 1.0)], 1))
+    monkeypatch.setattr(pretrained, "fit", lambda *_, **__: ([Losses(1.0, 1.0)], 1))
     weights = load_file(train(chains(), tmp_path) / "model.safetensors")
     assert set(weights) == {*left[0], "head.weight", "head.bias"}
     for name, weight in left[0].items():

@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from visitseq.config import fill_config, merge_config
+from visitseq.errors import UserError
+from visitseq.grid import left_out
 from visitseq.transfer.pairs import (
     left_out_of_transfer,
     refusal_of_strategy,
@@ -80,3 +82,53 @@ def test_a_kind_has_its_strategies(kind: str, tried: list[str]) -> None:
     pair = {"strategies": ["last_layer", "fine_tuned", "scratch"]}
     assert strategies_of(pair, {"kind": kind}) == tried
     assert refusal_of_strategy("scratch", {"kind": kind}) is None
+
+
+CARRIED = {"carried": ("heart_failure", "one_hot", "gru")}
+
+
+def test_a_carried_model_moves_alone() -> None:
+    config = study(OUT, ["carried", "lakeview"])
+    moved = transferred(config, CARRIED)
+    assert [row for row in moved if row[0] == "carried"] == [
+        ["carried", "lakeview", "heart_failure", "one_hot", "gru"]
+    ]
+    assert len(moved) == 3
+    said = (
+        "transfer carried to lakeview moves model gru of task heart_failure with encoding one_hot"
+    )
+    assert any(line.startswith(said) for line in left_out_of_transfer(config, CARRIED))
+    config["run"]["models"] = ["logistic"]
+    assert len(transferred(config, CARRIED)) == 1
+    said = "transfer carried to lakeview is left out: its folder holds model gru of task"
+    assert any(line.startswith(said) for line in left_out_of_transfer(config, CARRIED))
+
+
+def unlabelled(pair: list[str], **cohort: Any) -> dict[str, Any]:
+    """A study whose onset is asked in a cohort without outcome."""
+    overlay = {
+        "run": {"transfer": [{"source": pair[0], "target": pair[1]}]},
+        "sites": {"carried": {"source": "model", "path": "/data/model"}},
+        "cohorts": {"now": {"kind": "all", **cohort}},
+        "tasks": {"heart_failure": {"cohort": "now"}},
+    }
+    schema = ROOT / "workflow/schemas/config.schema.yaml"
+    return fill_config(merge_config(DEFAULT, overlay), schema)
+
+
+def test_without_outcome_a_carried_model_alone_scores() -> None:
+    config = unlabelled(["carried", "lakeview"], phenotype="heart_failure")
+    config["run"]["models"] = ["gru"]
+    assert len(transferred(config, CARRIED)) == 1
+    config["run"]["transfer"].append({**config["run"]["transfer"][0], "source": "riverside"})
+    assert len(transferred(config, CARRIED)) == 1
+    assert (
+        "task heart_failure has no outcome, as its cohort now is of kind all" in left_out(config)[0]
+    )
+
+
+def test_without_outcome_nothing_else_can_be_done() -> None:
+    with pytest.raises(UserError, match="tasks/heart_failure/cohort: now is of kind all, but a"):
+        unlabelled(OUT, phenotype="heart_failure")
+    with pytest.raises(UserError, match=r"cohorts/now/phenotype: task heart_failure drops the co"):
+        unlabelled(["carried", "lakeview"])

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from visitseq import tables
 
 TIMINGS = {"benchmarks", "logs"}
 MODEL = "one_hot/gru/fold0"
+ABROAD = "6_transfer/riverside_to_lakeview/heart_failure/one_hot"
 
 
 def contents(results: Path) -> dict[str, str]:
@@ -57,6 +59,9 @@ def test_every_table_keeps_its_contract(study: Workflow) -> None:
         "3_encode/lakeview/heart_failure/one_hot/vocabulary.parquet": tables.vocabulary_schema(7),
         f"5_evaluate/lakeview/heart_failure/{MODEL}/predictions.parquet": tables.PREDICTIONS,
         f"5_evaluate/lakeview/heart_failure/{MODEL}/validation.parquet": tables.PREDICTIONS,
+        f"{ABROAD}/vocabulary.parquet": tables.vocabulary_schema(7),
+        f"{ABROAD}/ancestors.parquet": tables.SHARED_ANCESTORS,
+        f"{ABROAD}/gru/fold0/zero_shot/predictions.parquet": tables.PREDICTIONS,
         "7_figures/metrics.parquet": tables.METRICS,
     }
     for path, schema in contracts.items():
@@ -65,9 +70,9 @@ def test_every_table_keeps_its_contract(study: Workflow) -> None:
     assert {field.name: field.type for field in events} == {
         field.name: field.type for field in tables.EVENTS
     }
-    arrow = results / "3_encode/lakeview/heart_failure/one_hot/visits.arrow"
-    with pa.memory_map(str(arrow)) as source:
-        assert pa.ipc.open_file(source).schema.equals(tables.VISITS)
+    for folder in ("3_encode/lakeview/heart_failure/one_hot", ABROAD):
+        with pa.memory_map(str(results / folder / "visits.arrow")) as source:
+            assert pa.ipc.open_file(source).schema.equals(tables.VISITS)
 
 
 def test_folds_test_on_their_own_part(study: Workflow) -> None:
@@ -108,6 +113,8 @@ def test_an_edit_of_one_model_reruns_its_jobs_alone(study: Workflow) -> None:
         "evaluate_model": 4,
         "measure_reach": 4,
         "time_scoring": 2,
+        "evaluate_abroad": 2,
+        "transfer_model": 2,
         "draw_figures": 1,
     }
 
@@ -207,3 +214,55 @@ def test_logs_carry_no_person(study: Workflow) -> None:
     logs = [path.read_text("utf-8") for path in (study.directory / "results/logs").rglob("*.log")]
     assert logs
     assert not any(number in log for number in long_ids for log in logs)
+
+
+def test_a_model_leaves_and_scores_another_site(study: Workflow, tmp_path: Path) -> None:
+    """Elsewhere there is the folder alone, and the records of a site of its own."""
+    names = "heart_failure/one_hot/logistic/fold0"
+    manifest = f"results/8_export/model/riverside/{names}/manifest.json"
+    done = study.snakemake("--cores", "2", manifest, "--configfile", TINY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    exported = (study.directory / manifest).parent
+    elsewhere = Workflow(study.project, tmp_path / "elsewhere")
+    overlay = yaml.safe_load((exported / "study.yaml").read_text("utf-8"))
+    folder = elsewhere.directory / overlay["sites"]["carried_riverside"]["path"]
+    shutil.copytree(exported, folder)
+    records = study.directory / "results/1_ingest/lakeview/omop"
+    own = {"run": {"bootstrap": 100}, "sites": {"mine": {"source": "omop", "path": str(records)}}}
+    now = {
+        "cohorts": {"now": {"kind": "all", "phenotype": f"{folder.name}/phenotype.yaml"}},
+        "tasks": {"heart_failure": {"cohort": "now"}},
+    }
+    for name, content in {"own": own, "now": now}.items():
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content), "utf-8")
+    configs = ("--configfile", tmp_path / "own.yaml", folder / "study.yaml")
+    scored = Path(f"results/6_transfer/carried_riverside_to_mine/{names}/zero_shot/metrics.json")
+    # With the outcome: on the records of lakeview, which has the parts that it has at home.
+    done = elsewhere.snakemake("--cores", "2", scored, *configs)
+    assert done.returncode == 0, done.stdout + done.stderr
+    metrics = json.loads((elsewhere.directory / scored).read_text("utf-8"))
+    cohort = pq.read_table(
+        study.directory / "results/2_cohort/lakeview/heart_failure/cohort.parquet"
+    )
+    tested = cohort.filter(pc.equal(cohort["part"], 0))
+    assert (metrics["n"], metrics["cases"]) == (len(tested), pc.sum(tested["label"]).as_py())
+    assert 0 < metrics["auroc"]["low"] < metrics["auroc"]["high"] <= 1
+    # Without: everybody of the part, and nothing is trained.
+    done = elsewhere.snakemake("--cores", "2", "transfer", *configs, tmp_path / "now.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    metrics = json.loads((elsewhere.directory / scored).read_text("utf-8"))
+    assert (metrics["cases"], metrics["auroc"]["reason"]) == (None, "no outcome")
+    predictions = pq.read_table(elsewhere.directory / scored.with_name("predictions.parquet"))
+    assert predictions["boolean_value"].null_count == len(predictions) == metrics["n"]
+    assert metrics["n"] > len(tested)
+    assert not (elsewhere.directory / "results/4_train").exists()
+    # One byte of it is another: no job starts.
+    weights = bytearray((folder / "model.skops").read_bytes())
+    weights[100] ^= 1
+    (folder / "model.skops").write_bytes(weights)
+    done = elsewhere.snakemake("--cores", "2", "transfer", *configs)
+    printed = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "Site carried_riverside: " in printed
+    assert "model.skops is not the file that was exported" in printed
+    assert "Traceback" not in printed

@@ -51,7 +51,7 @@ rule build_population:
         "../../environment.yml"
     threads: 1
     params:
-        cohort=lookup("cohorts/{cohort}", within=config),
+        cohort=population_of,
         seed=RUN["seed"],
         parts=RUN["parts"],
         code=fingerprint("cohort.population"),

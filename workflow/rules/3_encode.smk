@@ -10,7 +10,7 @@
 rule encode_visits:
     input:
         cohort=lambda wildcards: f"results/2_cohort/{wildcards.site}/{cohort_of(wildcards)}/cohort.parquet",
-        phenotype=lambda wildcards: PHENOTYPE_FILES[cohort_of(wildcards)],
+        phenotype=phenotype_of,
         events="results/1_ingest/{site}/events.parquet",
         codes="results/1_ingest/{site}/codes.parquet",
         ancestors="results/1_ingest/{site}/ancestors.parquet",

@@ -200,4 +200,5 @@ rule transfer_next_visit:
 
 rule transfer:
     input:
+        abroad("zero_shot/metrics.json", MOVED),
         abroad("metrics.json"),

@@ -1,6 +1,10 @@
-# Encoded visits in; files that other programs read out.
+# Encoded visits and trained models in; what leaves the house out.
 #
-#   write_doctorai   the visits of a fold as Doctor AI's released code reads them -> pickles
+#   write_doctorai        the visits of a fold as Doctor AI's released code reads them -> pickles
+#   reduce_model          a model without the codes that few persons have; stays in stage 4
+#   evaluate_exported     what that is worth, as every model is evaluated; stays in stage 5
+#   write_model           the folder in which it leaves, without any record of a patient
+#   refuse_export         what does not leave
 
 
 rule write_doctorai:
@@ -36,3 +40,131 @@ rule write_doctorai:
 rule export_doctorai:
     input:
         grid(f"{DOCTORAI}/visits.types", task=run_tasks("next_visit")),
+
+
+rule reduce_model:
+    input:
+        weights=weights_of,
+        model=f"results/4_train/{STUDY}/model.json",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+    output:
+        model=f"results/4_train/{STUDY}/exported/model.json",
+    log:
+        f"results/logs/reduce_model/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/reduce_model/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either([*ONSETS, *NEXT_VISITS]),
+        model=either(EXPORTABLE),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        task=lookup("tasks/{task}", within=config),
+        minimum_cell=RUN["minimum_cell"],
+        code=fingerprint("export.reduced"),
+    script:
+        "../scripts/reduce_model.py"
+
+
+# Where the records come from is nothing that another hospital can know: no oracle.
+use rule evaluate_model as evaluate_exported with:
+    input:
+        model=f"results/4_train/{STUDY}/exported/model.json",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        oracle=[],
+        home=[],
+    output:
+        predictions=f"results/5_evaluate/{STUDY}/exported/predictions.parquet",
+        validation=f"results/5_evaluate/{STUDY}/exported/validation.parquet",
+        metrics=f"results/5_evaluate/{STUDY}/exported/metrics.json",
+    log:
+        f"results/logs/evaluate_exported/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/evaluate_exported/{STUDY}.tsv"
+
+
+use rule evaluate_next_visit as evaluate_exported_next_visit with:
+    input:
+        model=f"results/4_train/{STUDY}/exported/model.json",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        labels=[],
+    output:
+        predictions=f"results/5_evaluate/{STUDY}/exported/predictions.parquet",
+        validation=f"results/5_evaluate/{STUDY}/exported/validation.parquet",
+        metrics=f"results/5_evaluate/{STUDY}/exported/metrics.json",
+        strata=f"results/5_evaluate/{STUDY}/exported/strata.csv",
+    log:
+        f"results/logs/evaluate_exported/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/evaluate_exported/{STUDY}.tsv"
+    params:
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        draws=RUN["bootstrap"],
+        choi_compat=False,
+        code=fingerprint("evaluate.next_visit"),
+
+
+rule write_model:
+    input:
+        model=f"results/4_train/{STUDY}/exported/model.json",
+        metrics=f"results/5_evaluate/{STUDY}/exported/metrics.json",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        labels=labels_of,
+        phenotype=phenotype_of,
+    output:
+        expand(
+            f"{EXPORTED}/{{file}}",
+            file=["model.json", "vocabulary.parquet", "metrics.json"],
+            allow_missing=True,
+        ),
+        expand(f"{EXPORTED}/{{file}}", file=["model_card.md", "study.yaml"], allow_missing=True),
+        manifest=f"{EXPORTED}/manifest.json",
+    log:
+        f"results/logs/write_model/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/write_model/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either([*ONSETS, *NEXT_VISITS]),
+        model=either(EXPORTABLE),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        sections=sections_of,
+        synthetic=lambda wildcards: is_synthetic(wildcards.site),
+        minimum_cell=RUN["minimum_cell"],
+        code=fingerprint("export.model"),
+    script:
+        "../scripts/write_model.py"
+
+
+rule refuse_export:
+    output:
+        f"{EXPORTED}/{{file}}",
+    log:
+        f"results/logs/refuse_export/{STUDY}/{{file}}.log",
+    wildcard_constraints:
+        model=either(set(config["models"]) - set(EXPORTABLE)),
+        file="[a-z_]+[.][a-z]+",
+    priority: 1  # before any work that would be in vain
+    conda:
+        "../../environment.yml"
+    params:
+        task=lookup("tasks/{task}", within=config),
+        model=lookup("models/{model}", within=config),
+    script:
+        "../scripts/refuse_export.py"
+
+
+use rule refuse_export as refuse_export_of_forecast with:
+    wildcard_constraints:
+        task=either(FORECASTS),
+        model=either(EXPORTABLE),
+        file="[a-z_]+[.][a-z]+",
+
+
+rule export_model:
+    input:
+        lambda wildcards: exported(),

@@ -1,8 +1,9 @@
 # The configuration, checked and filled; the wildcards' names; the target lists. No rules.
 import os
 import sys
+from functools import cache
 from glob import glob
-from itertools import product
+from itertools import chain, product
 
 import yaml
 from snakemake.common.configfile import load_configfile
@@ -18,9 +19,18 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("
 from visitseq.config import fill_config, merge_config
 from visitseq.errors import UserError
 from visitseq.fingerprint import code_digest
-from visitseq.grid import asked, left_out, refusal, replicates, unexplained
+from visitseq.grid import (
+    asked,
+    lacks_outcome,
+    left_out,
+    refusal,
+    replicates,
+    unexplained,
+    unexported,
+)
 from visitseq.ingest.files import list_inputs
 from visitseq.ingest.released_files import released_files
+from visitseq.transfer.carried import check_fit, read_carried
 from visitseq.transfer.pairs import left_out_of_transfer, strategies_of, transferred
 
 
@@ -73,6 +83,26 @@ def mapping_files():
     return found
 
 
+def carried_models():
+    """Task, encoding and model of each site of ``source: model`` that a pair of the study names.
+
+    What of them the study runs has to fit it; the rest is left out, and named.
+    """
+    found = {}
+    for pair in RUN["transfer"]:
+        name, site = pair["source"], config["sites"][pair["source"]]
+        if site["source"] != "model" or pair["target"] not in RUN["sites"]:
+            continue
+        manifest = read_carried(name, Path(site["path"]))
+        named = [manifest["names"][key] for key in ("task", "encoding", "model")]
+        sections = [RUN["tasks"], RUN["encodings"], RUN["models"]]
+        if all(own in section for own, section in zip(named, sections)):
+            phenotype = PHENOTYPE_FILES.get(config["tasks"][named[0]]["cohort"])
+            check_fit(name, manifest, config, phenotype and Path(phenotype))
+        found[name] = tuple(named)
+    return found
+
+
 try:
     config = fill(workflow.config_settings.overwrite_config)
     RUN = config["run"]
@@ -80,9 +110,10 @@ try:
     PHENOTYPE_FILES = {
         name: phenotype_file(name)
         for name, cohort in config["cohorts"].items()
-        if "phenotype" in cohort
+        if cohort.get("phenotype") is not None
     }
     MAPPINGS = mapping_files()
+    CARRIED = carried_models()
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -116,7 +147,7 @@ FORWARD = [
 ]
 
 if workflow.is_main_process:
-    for sentence in [*left_out(config), *left_out_of_transfer(config)]:
+    for sentence in [*left_out(config), *left_out_of_transfer(config, CARRIED)]:
         logger.info(sentence)
 
 
@@ -136,7 +167,7 @@ PAIRS = {(pair["source"], pair["target"]): pair for pair in RUN["transfer"]}
 
 wildcard_constraints:
     site=either(WITH_RECORDS),
-    source=either(config["sites"]),
+    source=either([*WITH_RECORDS, *CARRIED]),
     target=either(f"(?<=/{source}_to_){target}" for source, target in PAIRS),
     cohort=either(config["cohorts"]),
     task=either(config["tasks"]),
@@ -145,9 +176,12 @@ wildcard_constraints:
     fold=either(map(str, range(RUN["parts"]))),
 
 
-COHORTS = sorted({config["tasks"][task]["cohort"] for task in RUN["tasks"]})
+# What is trained and evaluated at home; a task without outcome is scored by carried models alone.
+HOME_TASKS = [task for task in RUN["tasks"] if not lacks_outcome(config, task)]
+COHORTS = sorted({config["tasks"][task]["cohort"] for task in HOME_TASKS})
 MATCHED = [cohort for cohort in COHORTS if cohort in of_kind("cohorts", "case_control")]
 DOCTORAI = "results/8_export/doctorai/{site}/{task}/{encoding}/fold{fold}"
+EXPORTED = "results/8_export/model/{site}/{task}/{encoding}/{model}/fold{fold}"
 STUDY = "{site}/{task}/{encoding}/{model}/fold{fold}"
 
 
@@ -168,15 +202,15 @@ def possible(*wildcards):
 def grid(pattern, **narrowed):
     """`pattern` for every possible combination of what `run` names, or of fewer names."""
     named = {"site": "sites", "task": "tasks", "encoding": "encodings", "model": "models"}
-    chosen = {key: RUN[section] for key, section in named.items()}
+    chosen = {key: {**RUN, "tasks": HOME_TASKS}[section] for key, section in named.items()}
     return expand(
         pattern, possible, **{**chosen, "fold": RUN["folds"], "cohort": COHORTS, **narrowed}
     )
 
 
 def run_tasks(kind):
-    """The tasks of a kind that `run` names."""
-    return [task for task in RUN["tasks"] if config["tasks"][task]["kind"] == kind]
+    """The tasks of a kind that `run` names and that have an outcome."""
+    return [task for task in HOME_TASKS if config["tasks"][task]["kind"] == kind]
 
 
 OMOP_TABLES = [
@@ -201,6 +235,11 @@ SIMULATION = ["preset", "persons", "seed", "order_effect", "messy"]
 
 def is_simulated(site):
     return config["sites"][site]["source"] == "simulated"
+
+
+def is_synthetic(site):
+    """Whether a site's records were made up, as far as its section says."""
+    return config["sites"][site].get("records") != "real"
 
 
 def records_of(wildcards):
@@ -228,6 +267,12 @@ def place_of(wildcards):
 
 def cohort_of(wildcards):
     return config["tasks"][wildcards.task]["cohort"]
+
+
+def population_of(wildcards):
+    """A cohort's section without what the scoring of its rows alone uses."""
+    section = config["cohorts"][wildcards.cohort]
+    return {key: value for key, value in section.items() if key != "phenotype"}
 
 
 def before_scoring(wildcards):
@@ -285,10 +330,10 @@ def weights_of(wildcards):
 
 
 def oracle_at(site, wildcards):
-    """The oracle's scores of a task at a simulated site; a real one has none."""
-    return (
-        f"results/5_evaluate/{site}/{wildcards.task}/oracle.parquet" if is_simulated(site) else []
-    )
+    """The oracle's scores of a task at a simulated site; a real one has none, nor has any site where
+    there is no outcome."""
+    has_oracle = is_simulated(site) and not lacks_outcome(config, wildcards.task)
+    return f"results/5_evaluate/{site}/{wildcards.task}/oracle.parquet" if has_oracle else []
 
 
 def oracle_of(wildcards):
@@ -356,8 +401,56 @@ def combinations(kind):
     return [[task, e, m] for task, e, m in named if is_run(task, encoding=e, model=m)]
 
 
-#: All that is transferred: source, target, task, encoding and model of each.
-TRANSFERRED = transferred(config)
+#: The models that may leave the house.
+EXPORTABLE = [
+    name for name, own in config["models"].items() if unexported({"kind": "onset"}, own) is None
+]
+
+
+@cache
+def exported():
+    """The manifest of every model of the study that leaves; what does not is named in the log."""
+    manifests, sentences = [], {}
+    for task, encoding, model in chain.from_iterable(
+        map(combinations, ["onset", "next_visit", "forecast"])
+    ):
+        reason = unexported(config["tasks"][task], config["models"][model])
+        if reason is None:
+            manifests += grid(
+                f"{EXPORTED}/manifest.json", task=[task], encoding=[encoding], model=[model]
+            )
+        else:
+            sentences[f"model {model} of task {task} is not exported: {reason}."] = None
+    for sentence in sentences:
+        logger.info(sentence)
+    return manifests
+
+
+def labels_of(wildcards):
+    """The labels of a task that predicts some."""
+    folder = "results/3_encode/{site}/{task}/{encoding}"
+    return f"{folder}/labels.parquet".format(**wildcards) if wildcards.task in NEXT_VISITS else []
+
+
+def phenotype_of(wildcards):
+    """The phenotype file of a task's cohort, if it has one."""
+    return PHENOTYPE_FILES.get(cohort_of(wildcards), [])
+
+
+def sections_of(wildcards):
+    """The sections of the configuration that a model goes by."""
+    return {
+        "task": config["tasks"][wildcards.task],
+        "cohort": config["cohorts"][cohort_of(wildcards)],
+        "encoding": config["encodings"][wildcards.encoding],
+        "model": config["models"][wildcards.model],
+    }
+
+
+#: All that moves: source, target, task, encoding and model of each.
+MOVED = transferred(config, CARRIED)
+#: Of that what has an outcome; the rest is scored and no more.
+TRANSFERRED = [row for row in MOVED if not lacks_outcome(config, row[2])]
 
 #: The tasks, encodings and models whose scoring is repeated as the released code of Doctor AI does it.
 CHOI_COMPAT = [
@@ -372,12 +465,12 @@ def study():
     return {
         "sites": {
             name: {
-                "synthetic": config["sites"][name].get("records") != "real",
+                "synthetic": is_synthetic(name),
                 "simulated": is_simulated(name),
             }
             for name in RUN["sites"]
         },
-        "tasks": {name: config["tasks"][name] for name in RUN["tasks"]},
+        "tasks": {name: config["tasks"][name] for name in HOME_TASKS},
         "encodings": RUN["encodings"],
         "models": RUN["models"],
         "encoded": [

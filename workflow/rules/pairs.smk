@@ -9,12 +9,21 @@ def is_carried(source):
     return config["sites"][source]["source"] == "model"
 
 
+def folder_of_carried(wildcards):
+    """The folder of a carried model, as far as it holds what the wildcards name and fits the study."""
+    names = ("source", "target", "task", "encoding", "model")
+    asked_for = [wildcards[name] for name in names if name in wildcards.keys()]
+    path = config["sites"][wildcards.source]["path"]
+    holds = any(row[: len(asked_for)] == asked_for for row in MOVED)
+    return path if holds else f"{path} (another model than this, or not of the study)"
+
+
 def of_source(stage, file):
     """A file of a source's stage, or of a model's folder where the source is one."""
 
     def place(wildcards):
         if is_carried(wildcards.source):
-            return f"{config['sites'][wildcards.source]['path']}/{file}"
+            return f"{folder_of_carried(wildcards)}/{file}"
         folder = STUDY if "fold" in wildcards.keys() else "{site}/{task}/{encoding}"
         return f"results/{stage}/{folder}/{file}".format(site=wildcards.source, **wildcards)
 
@@ -49,12 +58,12 @@ def vectors_abroad(wildcards):
     return f"{TRANSLATED}/fold{{fold}}/vectors.safetensors".format(**wildcards)
 
 
-def abroad(file):
+def abroad(file, moved=TRANSFERRED):
     """A file of every fold of all that is transferred."""
     names = ("source", "target", "task", "encoding", "model")
     return [
         path
-        for row in TRANSFERRED
+        for row in moved
         for path in expand(
             f"results/6_transfer/{ABROAD}/{file}", **dict(zip(names, row)), fold=RUN["folds"]
         )

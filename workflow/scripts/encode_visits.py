@@ -14,7 +14,7 @@ with job(snakemake.log[0]):
     encode_visits(
         task=snakemake.params.task,
         encoding=snakemake.params.encoding,
-        **{name: Path(path) for name, path in snakemake.input.items()},
+        **{name: Path(path) if path else None for name, path in snakemake.input.items()},
         folder=Path(snakemake.output.visits).parent,
         seed=snakemake.params.seed,
         parts=snakemake.params.parts,

@@ -43,7 +43,7 @@ def encode_visits(
     *,
     task: Mapping[str, Any],
     encoding: Mapping[str, Any],
-    phenotype: Path,
+    phenotype: Path | None,
     cohort: Path,
     events: Path,
     codes: Path,
@@ -61,7 +61,8 @@ def encode_visits(
     encoding
         Filled section: vocabulary, level, sequence, domains.
     phenotype
-        The cohort's phenotype file, whose codes the task drops or keeps.
+        The cohort's phenotype file, whose codes the task drops or keeps; None of a cohort without
+        outcome that keeps them.
     cohort, events, codes, ancestors
         cohort.parquet; events.parquet, codes.parquet and ancestors.parquet of the site.
     folder
@@ -81,7 +82,9 @@ def encode_visits(
     if reason is not None:
         raise UserError(f"The task and the encoding do not go together: {reason}.")
     rows, code_table = pq.read_table(cohort), pq.read_table(codes)
-    dropped = read_phenotype(phenotype) if task["phenotype_codes"] == "drop" else None
+    dropped = None
+    if phenotype is not None and task["phenotype_codes"] == "drop":
+        dropped = read_phenotype(phenotype)
     left_out: Counter[str] = Counter(straddling=0, phenotype_codes=0, emptied=0, open_ended=0)
     found = []
     for block in visit_blocks(events, encoding["domains"], rows["subject_id"].to_numpy()):

@@ -81,12 +81,15 @@ class Sequences(VisitLists):
         Columns of cohort.parquet (``index_time`` as datetime64[us]), shape (rows,).
     days_to_index
         Whole days from each visit until the row's index, shape (visits,).
+    labelled
+        Whether there is an outcome; without one ``label`` is False throughout and means nothing.
     """
 
     set_id: pa.Array
     index_time: npt.NDArray[np.datetime64]
     label: npt.NDArray[np.bool_]
     days_to_index: npt.NDArray[np.float32]
+    labelled: bool = True
 
     @property
     def durations(self) -> npt.NDArray[np.float32]:
@@ -108,13 +111,21 @@ class Sequences(VisitLists):
             codes=self.codes[codes],
             days=self.days[visits],
             days_to_index=self.days_to_index[visits],
+            labelled=self.labelled,
         )
 
 
-def read_sequences(path: Path) -> Sequences:
+def read_sequences(path: Path, *, without_outcome: bool = False) -> Sequences:
     """Map visits.arrow into memory.
 
     All arrays but ``label`` (Arrow packs it into bits) are views of the mapped file, read-only.
+
+    Parameters
+    ----------
+    path
+        The file.
+    without_outcome
+        Whether a cohort without outcome will do, whose rows can be scored and no more.
 
     Raises
     ------
@@ -125,12 +136,15 @@ def read_sequences(path: Path) -> Sequences:
     """
     batch = open_batch(path)
     check_lists(batch, ["days", "days_to_index"], path)
+    column = batch.column("label")
+    labelled = not (without_outcome and len(column) and column.null_count == len(column))
     return Sequences(
         **visit_arrays(batch),
         set_id=batch.column("set_id"),
         index_time=batch.column("index_time").to_numpy(),
-        label=_labels(batch.column("label"), path),
+        label=_labels(column, path) if labelled else np.zeros(len(column), dtype=np.bool_),
         days_to_index=batch.column("days_to_index").values.to_numpy(),
+        labelled=labelled,
     )
 
 

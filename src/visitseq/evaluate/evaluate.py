@@ -5,7 +5,8 @@ metrics are computed from the whole table of predictions, with bootstrap interva
 the same for every model of the fold.
 
 A model that came from another hospital brings its decision along: as it is, it has learned nothing
-from the hospital where it is now.
+from the hospital where it is now. So it can score persons whose outcome nobody knows yet; what it
+is worth there is then null, for want of an outcome.
 """
 
 import json
@@ -23,7 +24,8 @@ from visitseq.encode.sequences import Sequences, read_sequences
 from visitseq.errors import UserError
 from visitseq.evaluate.decision import decide, read_decision
 from visitseq.evaluate.delong import delong_interval, delong_json
-from visitseq.evaluate.metrics import estimate_metrics
+from visitseq.evaluate.estimate import undefined
+from visitseq.evaluate.metrics import METRICS, estimate_metrics
 from visitseq.evaluate.oracle_rows import ORACLE_METRICS, estimate_oracle, simulation_error
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.evaluate.threshold import Threshold
@@ -36,6 +38,9 @@ Floats = npt.NDArray[np.float64]
 
 #: The end of a reason why a metric is undefined.
 WHERE = " in the test part"
+
+#: Why persons whose outcome nobody knows have no metrics.
+NO_OUTCOME = "no outcome"
 
 
 def evaluate_model(
@@ -72,14 +77,15 @@ def evaluate_model(
         The task's oracle.parquet at a simulated site; metrics.json then holds its metrics too.
     home
         The metrics.json of the model where it was trained, whose threshold and sigmoid are taken;
-        with None both are of the validation part of ``visits``.
+        with None both are of the validation part of ``visits``, which then needs an outcome.
 
     Raises
     ------
     UserError
         The model gives a row no finite score.
     """
-    sequences, model = read_sequences(visits), load_model(trained)
+    sequences = read_sequences(visits, without_outcome=home is not None)
+    model = load_model(trained)
     test = sequences.take(sequences.rows_of_parts([fold]))
     validation = sequences.take(sequences.rows_of_parts([validation_part(fold, parts)]))
     validation_scores = _score(model, validation, trained)
@@ -93,14 +99,15 @@ def evaluate_model(
     chosen_by = decision.table(validation, validation_scores, task)
     write_parquet(chosen_by, folder / "validation.parquet")
     content = {
-        **_metrics_json(predictions, draws, seed, fold),
+        **(_metrics_json(predictions, draws, seed, fold) if test.labelled else _no_metrics()),
         **_description(test, decision.threshold, model.unknown_share(test)),
         **({"platt": decision.platt.to_json()} if decision.platt else {}),
         **(_oracle_json(oracle, draws, seed, fold) if oracle else {}),
     }
     (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     auroc = _in_words(content["auroc"])
-    logger.info("%d rows with %d cases scored; AUROC %s", len(test), content["cases"], auroc)
+    cases = "no outcome" if content["cases"] is None else f"{content['cases']} cases"
+    logger.info("%d rows with %s scored; AUROC %s", len(test), cases, auroc)
 
 
 def _base_rate(model: TrainedModel) -> float | None:
@@ -144,6 +151,11 @@ def _metrics_json(predictions: pa.Table, draws: int, seed: int, fold: int) -> di
     }
 
 
+def _no_metrics() -> dict[str, Any]:
+    """Metrics of rows without outcome, as metrics.json has them."""
+    return {name: undefined(NO_OUTCOME).to_json() for name in (*METRICS, "auroc_delong")}
+
+
 def _oracle_json(oracle: Path, draws: int, seed: int, fold: int) -> dict[str, Any]:
     """AUROC of the oracle on the test part's rows, its other metrics beside it."""
     content = {}
@@ -159,7 +171,7 @@ def _description(test: Sequences, threshold: Threshold, unknown: float) -> dict[
     return {
         "threshold": threshold.to_json(),
         "n": len(test),
-        "cases": int(test.label.sum()),
+        "cases": int(test.label.sum()) if test.labelled else None,
         "unknown_codes": unknown,
         "empty": int(np.sum(test.lengths == 0)),
     }

@@ -42,7 +42,9 @@ def predictions_table(
         "score": scores,
         "subject_id": sequences.subject_id,
         "prediction_time": window_end - np.timedelta64(1, "us"),
-        "boolean_value": sequences.label,
+        "boolean_value": sequences.label
+        if sequences.labelled
+        else pa.nulls(len(sequences), pa.bool_()),
         "predicted_boolean_value": scores >= threshold,
         "predicted_boolean_probability": probabilities.astype(np.float32),
     }

@@ -1,5 +1,10 @@
-"""Stage 8: the visits in the formats of other programs."""
+"""Stage 8: what leaves the house: visits in the formats of other programs, and models."""
 
 from visitseq.lazy import stage_functions
 
-__getattr__ = stage_functions(__name__, write_doctorai="doctorai")
+__getattr__ = stage_functions(
+    __name__,
+    write_doctorai="doctorai",
+    reduce_model="reduced",
+    write_model="model",
+)

@@ -35,7 +35,7 @@ _REMEDY = (
 )
 
 #: The steps of a pickle of lists, dictionaries, strings and numbers, by what they do; of tuples and
-#: truth values too, of which is said what they stand in the place of.
+#: booleans too, of which is said what they stand in the place of.
 _STEPS = frozenset(
     (
         *("PROTO", "FRAME", "MARK", "STOP", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"),

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from visitseq.grid import COUNTED_KINDS, asked, refusal
+from visitseq.grid import COUNTED_KINDS, asked, lacks_outcome, refusal
 
 Section = Mapping[str, Any]
+#: Task, encoding and model of each carried model, by the name of its site.
+Carried = Mapping[str, tuple[str, str, str]]
 
 #: The kinds of task in which models move.
 KINDS = ("onset", "next_visit")
@@ -45,8 +47,17 @@ def refusal_of_pair(pair: Section, config: Section) -> str | None:
     return None
 
 
-def transferred(config: Section) -> list[list[str]]:
-    """All that is transferred: source, target, task, encoding and model of each."""
+def transferred(config: Section, carried: Carried | None = None) -> list[list[str]]:
+    """All that is transferred: source, target, task, encoding and model of each.
+
+    Parameters
+    ----------
+    config
+        The filled configuration.
+    carried
+        Task, encoding and model of each carried model, by the name of its site: a pair from there
+        moves that alone. A task without outcome is scored by carried models alone.
+    """
     run, sections = config["run"], ("tasks", "encodings", "models")
     found = []
     for pair in _pairs(config):
@@ -55,14 +66,19 @@ def transferred(config: Section) -> list[list[str]]:
             own = {key: config[f"{key}s"][name] for key, name in named.items()}
             section = config["tasks"][task]
             fits = section["kind"] in KINDS and model in _models(pair, run)
+            brought = (carried or {}).get(pair["source"])
+            if brought is None:
+                fits = fits and not lacks_outcome(config, task)
+            else:
+                fits = fits and (task, encoding, model) == brought
             if fits and asked(run, task, **named) and refusal(section, **own) is None:
                 found.append([pair["source"], pair["target"], task, encoding, model])
     return found
 
 
-def left_out_of_transfer(config: Section) -> list[str]:
-    """What of ``run.transfer`` is left out, a sentence each."""
-    run = config["run"]
+def left_out_of_transfer(config: Section, carried: Carried | None = None) -> list[str]:
+    """What of ``run.transfer`` is left out, a sentence each; ``carried`` as in ``transferred``."""
+    run, moved = config["run"], transferred(config, carried)
     sentences = []
     for pair in run["transfer"]:
         name = f"transfer {pair['source']} to {pair['target']}"
@@ -70,12 +86,27 @@ def left_out_of_transfer(config: Section) -> list[str]:
         if reason is not None:
             sentences.append(f"{name} is left out: {reason}.")
             continue
+        brought = (carried or {}).get(pair["source"])
+        if brought is not None:
+            sentences += _carried_left_out(name, brought, [pair["source"], pair["target"]], moved)
+            continue
         sentences += [
             f"model {model} is left out of {name}: it is not among run/models."
             for model in pair["models"] or ()
             if model not in run["models"]
         ]
-    return [*sentences, *_tasks_left_out(config), *_strategies_left_out(config)]
+    return [*sentences, *_tasks_left_out(config), *_strategies_left_out(config, moved)]
+
+
+def _carried_left_out(
+    name: str, brought: tuple[str, str, str], places: list[str], moved: list[list[str]]
+) -> list[str]:
+    """What is said of a pair from a carried model: that it moves nothing else, or not even that."""
+    task, encoding, model = brought
+    what = f"model {model} of task {task} with encoding {encoding}"
+    if [*places, *brought] in moved:
+        return [f"{name} moves {what} and nothing else: that is what the folder holds."]
+    return [f"{name} is left out: its folder holds {what}, which the study does not run."]
 
 
 def _pairs(config: Section) -> Iterator[Section]:
@@ -97,8 +128,7 @@ def _tasks_left_out(config: Section) -> Iterator[str]:
             yield f"task {name} is left out of transfer: it is of kind {kind}, which is not moved."
 
 
-def _strategies_left_out(config: Section) -> list[str]:
-    moved = transferred(config)
+def _strategies_left_out(config: Section, moved: list[list[str]]) -> list[str]:
     sentences: dict[str, None] = {}
     for pair in _pairs(config):
         places = [pair["source"], pair["target"]]
