@@ -291,12 +291,14 @@ def change(path: Path, **values: Any) -> None:
     path.write_text(json.dumps({**read(path), **values}))
 
 
-def forge(folder: Path) -> None:
-    """Exchange the vocabulary, with a manifest that says that all is well."""
-    rename(folder / "vocabulary.parquet", 0, "condition/forged")
+def forge(folder: Path, name: str, content: bytes | None = None) -> None:
+    """Exchange a file, with a manifest that says that all is well."""
+    if content is None:
+        rename(folder / name, 0, "condition/forged")
+    else:
+        (folder / name).write_bytes(content)
     files = read(folder / MANIFEST)["files"]
-    digest = file_digest(folder / "vocabulary.parquet")
-    change(folder / MANIFEST, files={**files, "vocabulary.parquet": digest})
+    change(folder / MANIFEST, files={**files, name: file_digest(folder / name)})
 
 
 SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
@@ -316,7 +318,22 @@ SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda folder: change(folder / MANIFEST, files={}),
         "does not name model.json, unlike",
     ),
-    "forged": (forge, "vocabulary.parquet is not the vocabulary of the model beside it"),
+    "forged": (
+        lambda folder: forge(folder, "vocabulary.parquet"),
+        "vocabulary.parquet is not the vocabulary of the model beside it",
+    ),
+    "no table": (
+        lambda folder: forge(folder, "vocabulary.parquet", b"PAR1"),
+        "vocabulary.parquet is no vocabulary",
+    ),
+    "exchanged": (
+        lambda folder: forge(folder, "model.json", b'{"kind": "svm"}'),
+        "model.json is of another model than manifest.json",
+    ),
+    "a list of names": (
+        lambda folder: change(folder / MANIFEST, names=["site"]),
+        "is no manifest of an exported model",
+    ),
 }
 
 

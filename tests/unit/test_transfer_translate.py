@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from visitseq import tables
 from visitseq.encode.sequences import open_batch
 from visitseq.errors import UserError
+from visitseq.transfer import translate as translate_module
 from visitseq.transfer import translate_vectors, translate_visits
 
 PARTS = 3
@@ -90,7 +91,10 @@ ABOVE = [
 
 
 @pytest.mark.parametrize("labels", [False, True])
-def test_two_hospitals_by_hand(tmp_path: Path, labels: bool) -> None:
+def test_two_hospitals_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: bool
+) -> None:
+    monkeypatch.setattr(translate_module, "BLOCK", 2)
     source = write_site(SOURCE, SOURCE_CODES, tmp_path / "source", labels)
     target = write_site(TARGET, TARGET_CODES, tmp_path / "target", labels)
     above = write_ancestors(ABOVE, tmp_path / "above.parquet")

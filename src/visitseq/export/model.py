@@ -88,10 +88,12 @@ def write_model(
         write_parquet(table, folder / f"{name}.parquet")
     if phenotype is not None:
         shutil.copyfile(phenotype, folder / "phenotype.yaml")
-    chosen = {**sections, "model": public["model"]}
+    # A phenotype is a name here, and may be a path of this machine.
+    cohort = {**sections["cohort"], **({"phenotype": phenotype.stem} if phenotype else {})}
+    chosen = {**sections, "cohort": cohort, "model": public["model"]}
     _write(public, folder / "model.json")
     _write(own, folder / "metrics.json")
-    text = model_card(names, public, own, sections, synthetic=synthetic)
+    text = model_card(names, public, own, chosen, synthetic=synthetic)
     (folder / "model_card.md").write_text(text, encoding="utf-8")
     overlay = study_overlay(names, chosen, public["fold"])
     (folder / "study.yaml").write_text(overlay, encoding="utf-8")

@@ -33,6 +33,9 @@ from visitseq.grid import COUNTED_KINDS
 
 Section = Mapping[str, Any]
 
+#: Kinds of task of which a model may leave.
+KINDS = ("onset", "next_visit")
+
 #: What a manifest has to say.
 _KEYS = ("format", "names", "fold", "kind", "task", "encoding", "digests", "files")
 _NAMES = ("site", "task", "encoding", "model")
@@ -146,10 +149,21 @@ def _read_manifest(site: str, folder: Path) -> dict[str, Any]:
             f"{folder} is of format {content['format']}, and this version of visitseq reads format "
             f"{FORMAT}. Take the version that wrote it",
         )
-    whole = set(_KEYS) <= set(content) and set(_NAMES) <= set(content["names"])
-    if not whole or content["task"].get("kind") not in ("onset", "next_visit"):
+    if not _is_whole(content):
         _refuse(site, f"{path} is no manifest of an exported model")
     return content
+
+
+def _is_whole(content: Section) -> bool:
+    """Whether a manifest says all that it has to say."""
+    if not set(_KEYS) <= set(content):
+        return False
+    sections = ("names", "task", "encoding", "digests", "files")
+    return (
+        all(isinstance(content[key], dict) for key in sections)
+        and set(_NAMES) <= set(content["names"])
+        and content["task"].get("kind") in KINDS
+    )
 
 
 def _read_json(site: str, path: Path) -> Any:
@@ -175,15 +189,19 @@ def _check_vocabulary(site: str, folder: Path, manifest: Section) -> None:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     card = _read_json(site, folder / "model.json")
+    if not isinstance(card, dict) or card.get("kind") != manifest["kind"]:
+        _refuse(site, f"{folder / 'model.json'} is of another model than {MANIFEST}")
     for name, ids in (("vocabulary", "known"), ("labels", "known_labels")):
         path = folder / f"{name}.parquet"
-        if not path.exists():
+        if name not in manifest["digests"]:
             continue
-        table = pq.read_table(path)
-        columns = {"id", "code", "description"} <= set(table.column_names)
-        numbered = columns and table["id"].to_pylist() == list(range(table.num_rows))
-        fits = numbered and card.get(ids) == table["id"].to_pylist()
-        if not fits or vocabulary_digest(table) != manifest["digests"].get(name):
+        try:
+            table = pq.read_table(path, columns=["id", "code", "description"])
+        except (OSError, ValueError):
+            _refuse(site, f"{path} is no vocabulary. Have the folder sent again")
+        numbers = table["id"].to_pylist()
+        fits = numbers == list(range(table.num_rows)) == card.get(ids)
+        if not fits or vocabulary_digest(table) != manifest["digests"][name]:
             _refuse(
                 site,
                 f"{path} is not the vocabulary of the model beside it. Have the folder sent again",

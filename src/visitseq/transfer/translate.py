@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 Integers = npt.NDArray[np.int64]
 
+#: Visits that are sorted at once.
+BLOCK = 500_000
+
 
 class _Translated(NamedTuple):
     """A column of visits.arrow in a joint vocabulary.
@@ -167,11 +170,17 @@ def translate_lists(lists: pa.ListArray, ids: npt.NDArray[np.int32]) -> pa.ListA
         New id of each old one, shape (old ids,).
     """
     offsets, codes = lists.values.offsets.to_numpy(), lists.values.values.to_numpy()
-    visits, width = len(offsets) - 1, int(ids.max(initial=0)) + 1
-    visit = np.repeat(np.arange(visits), np.diff(offsets))
-    visit, once = np.divmod(np.unique(visit * width + ids[codes]), width)
-    ends = np.searchsorted(visit, np.arange(visits + 1)).astype(np.int32)
-    inner = pa.ListArray.from_arrays(pa.array(ends), pa.array(once.astype(np.int32)))
+    sizes, found = [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
+    for first in range(0, len(offsets) - 1, BLOCK):
+        ends = offsets[first : first + BLOCK + 1]
+        visit = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+        keys = (visit << 32) + ids[codes[ends[0] : ends[-1]]]
+        keys.sort()
+        once = keys[np.diff(keys, prepend=-1) > 0]
+        sizes.append(np.bincount(once >> 32, minlength=len(ends) - 1))
+        found.append((once & 0xFFFFFFFF).astype(np.int32))
+    ends = np.cumsum(np.concatenate(sizes)).astype(np.int32)
+    inner = pa.ListArray.from_arrays(pa.array(ends), pa.array(np.concatenate(found)))
     return pa.ListArray.from_arrays(lists.offsets, inner)
 
 
