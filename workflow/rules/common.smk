@@ -11,7 +11,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 SRC = f"{workflow.basedir}/src"
-PHENOTYPES = f"{workflow.basedir}/workflow/phenotypes"
+# From where it is run, so that both can be moved together without a rerun.
+PHENOTYPES = os.path.relpath(f"{workflow.basedir}/workflow/phenotypes")
 sys.path.insert(0, SRC)
 # Scripts run this checkout's library, whichever one is installed.
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("PYTHONPATH")])))
