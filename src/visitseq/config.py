@@ -4,6 +4,7 @@ Everything that can be wrong without looking at any record is found here, before
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import date
@@ -231,6 +232,8 @@ def _check_values(config: Config) -> None:
                 f"Configuration, sites/{name}/latest_date: {latest} is no day of the calendar, "
                 "written YYYY-MM-DD."
             )
+        if site["source"] == "meds":
+            _check_patterns(name, site["domains"])
     for name, cohort in config["cohorts"].items():
         youngest, oldest = cohort.get("age", (0, 0))
         if youngest > oldest:
@@ -238,6 +241,18 @@ def _check_values(config: Config) -> None:
                 f"Configuration, cohorts/{name}/age: [{youngest}, {oldest}] is upside down. Write "
                 "the youngest age first."
             )
+
+
+def _check_patterns(name: str, domains: Mapping[str, str]) -> None:
+    """Raise where what finds a domain's codes is no regular expression."""
+    for domain, pattern in domains.items():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UserError(
+                f"Configuration, sites/{name}/domains/{domain}: {pattern!r} is no regular "
+                f"expression ({error})."
+            ) from error
 
 
 def _check_pairs(config: Config) -> None:

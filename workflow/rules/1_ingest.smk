@@ -2,6 +2,7 @@
 #
 #   simulate_site   a simulated hospital as an OMOP CDM
 #   ingest_site     OMOP CDM -> events, persons, observation periods, codes, ancestors, summary
+#   ingest_meds     MEDS data set -> the same files
 #   ingest_doctorai pickles of Doctor AI's released code -> the same files
 
 
@@ -38,7 +39,7 @@ rule ingest_site:
     benchmark:
         "results/benchmarks/ingest_site/{site}.tsv"
     wildcard_constraints:
-        site=either(set(config["sites"]) - set(RELEASED)),
+        site=either(set(config["sites"]) - {*RELEASED, *IN_MEDS}),
     conda:
         "../../environment.yml"
     threads: 2
@@ -50,6 +51,34 @@ rule ingest_site:
         code=fingerprint("ingest.site"),
     script:
         "../scripts/ingest_site.py"
+
+
+rule ingest_meds:
+    input:
+        records_of,
+    output:
+        events="results/1_ingest/{site}/events.parquet",
+        persons="results/1_ingest/{site}/persons.parquet",
+        observation_periods="results/1_ingest/{site}/observation_periods.parquet",
+        codes="results/1_ingest/{site}/codes.parquet",
+        ancestors="results/1_ingest/{site}/ancestors.parquet",
+        summary="results/1_ingest/{site}/summary.json",
+    log:
+        "results/logs/ingest_meds/{site}.log",
+    benchmark:
+        "results/benchmarks/ingest_meds/{site}.tsv"
+    wildcard_constraints:
+        site=either(IN_MEDS),
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+    params:
+        site=lambda wildcards: only(wildcards.site, "path", "domains", "sex_codes", "latest_date"),
+        code=fingerprint("ingest.meds"),
+    script:
+        "../scripts/ingest_meds.py"
 
 
 rule ingest_doctorai:

@@ -1,6 +1,9 @@
 # Encoded visits and trained models in; what leaves the house out.
 #
 #   write_doctorai        the visits of a fold as Doctor AI's released code reads them -> pickles
+#   write_meds            a site as a MEDS data set: the records themselves
+#   write_meds_labels     the labels of a task beside it
+#   write_meds_predictions  and what a model predicted of the test part
 #   reduce_model          a model without the codes that few persons have; stays in stage 4
 #   evaluate_exported     what that is worth, as every model is evaluated; stays in stage 5
 #   write_model           the folder in which it leaves, without any record of a patient
@@ -40,6 +43,86 @@ rule write_doctorai:
 rule export_doctorai:
     input:
         grid(f"{DOCTORAI}/visits.types", task=run_tasks("next_visit")),
+
+
+rule write_meds:
+    input:
+        events="results/1_ingest/{site}/events.parquet",
+        persons="results/1_ingest/{site}/persons.parquet",
+        observation_periods="results/1_ingest/{site}/observation_periods.parquet",
+        codes="results/1_ingest/{site}/codes.parquet",
+        ancestors="results/1_ingest/{site}/ancestors.parquet",
+    output:
+        directory(f"{MEDS}/data"),
+        expand(
+            f"{MEDS}/metadata/{{file}}.parquet",
+            file=["codes", "subject_splits"],
+            allow_missing=True,
+        ),
+        dataset=f"{MEDS}/metadata/dataset.json",
+    log:
+        "results/logs/write_meds/{site}.log",
+    benchmark:
+        "results/benchmarks/write_meds/{site}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+    params:
+        synthetic=lambda wildcards: is_synthetic(wildcards.site),
+        fold=next(iter(RUN["folds"]), 0),
+        seed=RUN["seed"],
+        parts=RUN["parts"],
+        code=fingerprint("export.meds"),
+    script:
+        "../scripts/write_meds.py"
+
+
+rule write_meds_labels:
+    input:
+        lambda wildcards: f"results/2_cohort/{wildcards.site}/{cohort_of(wildcards)}/cohort.parquet",
+    output:
+        labels=f"{MEDS}/labels/{{task}}/labels.parquet",
+    log:
+        "results/logs/write_meds_labels/{site}/{task}.log",
+    benchmark:
+        "results/benchmarks/write_meds_labels/{site}/{task}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        task=lookup("tasks/{task}", within=config),
+        code=fingerprint("export.meds_task"),
+    script:
+        "../scripts/write_meds_labels.py"
+
+
+rule write_meds_predictions:
+    input:
+        f"results/5_evaluate/{STUDY}/predictions.parquet",
+    output:
+        predictions=f"{MEDS_PREDICTIONS}/predictions.parquet",
+    log:
+        f"results/logs/write_meds_predictions/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/write_meds_predictions/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=fingerprint("export.meds_task"),
+    script:
+        "../scripts/write_meds_predictions.py"
+
+
+rule export_meds:
+    input:
+        lambda wildcards: exported_to_meds(),
 
 
 rule reduce_model:

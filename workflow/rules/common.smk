@@ -30,6 +30,7 @@ from visitseq.grid import (
     unexported,
 )
 from visitseq.ingest.files import list_inputs
+from visitseq.ingest.meds_files import meds_files
 from visitseq.ingest.released_files import released_files
 from visitseq.transfer.carried import check_fit, read_carried
 from visitseq.transfer.pairs import left_out_of_transfer, strategies_of, transferred
@@ -51,6 +52,8 @@ def site_inputs():
     for name, site in config["sites"].items():
         if site["source"] == "omop" and (name in RUN["sites"] or os.path.exists(site["path"])):
             found[name] = [str(path) for path in list_inputs(name, site)]
+        if site["source"] == "meds" and (name in RUN["sites"] or os.path.exists(site["path"])):
+            found[name] = [str(path) for path in meds_files(name, site).every]
         if site["source"] == "doctorai" and (name in RUN["sites"] or glob(f"{site['path']}*")):
             found[name] = [str(path) for path in released_files(name, site).every]
     return found
@@ -138,6 +141,7 @@ FORECASTS = of_kind("tasks", "forecast")
 NEXT_VISITS = of_kind("tasks", "next_visit")
 WITH_RECORDS = [name for name, site in config["sites"].items() if site["source"] != "model"]
 RELEASED = [name for name, site in config["sites"].items() if site["source"] == "doctorai"]
+IN_MEDS = [name for name, site in config["sites"].items() if site["source"] == "meds"]
 WITH_VECTORS = [name for name, own in config["encodings"].items() if own["vectors"] != "none"]
 # How far back a network sees can be said of those that read all visits forwards.
 FORWARD = [
@@ -182,6 +186,8 @@ HOME_TASKS = [task for task in RUN["tasks"] if not lacks_outcome(config, task)]
 COHORTS = sorted({config["tasks"][task]["cohort"] for task in HOME_TASKS})
 MATCHED = [cohort for cohort in COHORTS if cohort in of_kind("cohorts", "case_control")]
 DOCTORAI = "results/8_export/doctorai/{site}/{task}/{encoding}/fold{fold}"
+MEDS = "results/8_export/meds/{site}"
+MEDS_PREDICTIONS = f"{MEDS}/predictions/{{task}}/{{encoding}}/{{model}}/fold{{fold}}"
 EXPORTED = "results/8_export/model/{site}/{task}/{encoding}/{model}/fold{fold}"
 STUDY = "{site}/{task}/{encoding}/{model}/fold{fold}"
 
@@ -425,6 +431,23 @@ def exported():
     for sentence in sentences:
         logger.info(sentence)
     return manifests
+
+
+@cache
+def exported_to_meds():
+    """Every site's data set, with labels and predictions of the tasks that MEDS has a schema for."""
+    for task in HOME_TASKS:
+        if task not in ONSETS:
+            logger.info(
+                f"task {task} is of kind {config['tasks'][task]['kind']}, for whose labels and "
+                "predictions MEDS has no schema: left out of export_meds."
+            )
+    onsets = run_tasks("onset")
+    return [
+        *grid(f"{MEDS}/metadata/dataset.json"),
+        *grid(f"{MEDS}/labels/{{task}}/labels.parquet", task=onsets),
+        *grid(f"{MEDS_PREDICTIONS}/predictions.parquet", task=onsets),
+    ]
 
 
 def labels_of(wildcards):

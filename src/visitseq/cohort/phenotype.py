@@ -10,7 +10,11 @@ A phenotype file names standard concepts of one domain, and ICD codes. An event 
   blanks, and only within their vocabulary where the event knows it: ``ICD9CM/428.20`` against
   ``icd9cm``, ``ICD10CM/I50.9`` (or ICD10, ICD10GM …) against ``icd10cm``, a bare ``428.20`` against
   both, ``SNOMED/…`` or ``ICD9Proc/42.81`` against none. Only conditions are looked at: the
-  procedure CPT 42821 is a tonsillectomy.
+  procedure CPT 42821 is a tonsillectomy;
+- by a pattern: a code of the domain in which one of ``patterns`` (regular expressions) is found.
+  Of a code without a concept it is looked for in the code as the site has it, in the
+  ``DIAGNOSIS//ICD//9//4280`` of a MEDS data set, elsewhere in the whole, ``condition/316139``.
+  ``exclude`` does not concern it.
 
 ``register_phenotype`` puts both sets into temporary tables of a DuckDB connection, and the SQL
 expression ``IS_QUALIFYING`` asks them about the columns ``code`` and ``source_code``.
@@ -48,7 +52,7 @@ IS_QUALIFYING = r"""(
 _DOMAINS = ("condition", "drug")
 _REQUIRED = {"description", "source", "concepts"}
 _CODE_LISTS = ("icd9cm", "icd10cm")
-_KEYS = _REQUIRED | {"domain", "exclude", "listed", *_CODE_LISTS}
+_KEYS = _REQUIRED | {"domain", "exclude", "listed", "patterns", *_CODE_LISTS}
 _CONCEPT_KEYS = {"id", "name", "descendants"}
 
 
@@ -79,6 +83,8 @@ class Phenotype:
         Concept ids in place of descendants where a site has no ancestors.
     icd9cm, icd10cm
         ICD codes as written in the file.
+    patterns
+        Regular expressions, one of which is found in a code that qualifies.
     """
 
     name: str
@@ -90,6 +96,7 @@ class Phenotype:
     listed: tuple[int, ...]
     icd9cm: tuple[str, ...]
     icd10cm: tuple[str, ...]
+    patterns: tuple[str, ...]
 
 
 def read_phenotype(path: Path) -> Phenotype:
@@ -120,14 +127,16 @@ def read_phenotype(path: Path) -> Phenotype:
         listed=tuple(_values(path, "listed", content.get("listed", []), int)),
         icd9cm=tuple(_values(path, "icd9cm", content.get("icd9cm", []), str)),
         icd10cm=tuple(_values(path, "icd10cm", content.get("icd10cm", []), str)),
+        patterns=tuple(_patterns(path, content.get("patterns", []))),
     )
-    if not (phenotype.concepts or phenotype.icd9cm or phenotype.icd10cm):
-        _refuse(path, "it names neither a concept nor an ICD code")
+    named = (phenotype.concepts, phenotype.icd9cm, phenotype.icd10cm, phenotype.patterns)
+    if not any(named):
+        _refuse(path, "it names neither a concept nor an ICD code nor a pattern")
     return phenotype
 
 
 def qualifying_codes(phenotype: Phenotype, codes: pa.Table) -> set[str]:
-    """Event codes (``<domain>/<concept_id>``) that qualify by their concept.
+    """Event codes (``<domain>/<concept_id>``) that qualify by their concept or by a pattern.
 
     Parameters
     ----------
@@ -141,7 +150,19 @@ def qualifying_codes(phenotype: Phenotype, codes: pa.Table) -> set[str]:
     if not any(ancestors.values()):
         included |= {str(concept) for concept in phenotype.listed}
     excluded = _with_descendants(phenotype.exclude, ancestors)
-    return {f"{phenotype.domain}/{concept}" for concept in included - excluded}
+    by_concept = {f"{phenotype.domain}/{concept}" for concept in included - excluded}
+    return by_concept | _matching(phenotype, codes["code"].to_pylist())
+
+
+def _matching(phenotype: Phenotype, codes: Sequence[str]) -> set[str]:
+    """Codes of the phenotype's domain in which one of its patterns is found."""
+    domain, found = f"{phenotype.domain}/", [re.compile(p).search for p in phenotype.patterns]
+    return {
+        code
+        for code in codes
+        if code.startswith(domain)
+        and any(search(code.removeprefix(f"{domain}source/")) for search in found)
+    }
 
 
 def unseen(phenotype: Phenotype, codes: pa.Table) -> str | None:
@@ -158,7 +179,8 @@ def unseen(phenotype: Phenotype, codes: pa.Table) -> str | None:
     if not ancestors:
         return f"the site has no {domain} codes"
     below = any(concept.descendants for concept in phenotype.concepts)
-    if below and not phenotype.listed and not any(ancestors.values()):
+    named_else = phenotype.listed or phenotype.patterns
+    if below and not named_else and not any(ancestors.values()):
         return f"the site's {domain} codes have no ancestors, and {phenotype.name} lists no ids"
     return None
 
@@ -193,13 +215,17 @@ def _make_table(
 
 
 def _ancestors(domain: str, codes: pa.Table) -> dict[str, set[str]]:
-    """Concept ids of the ancestors of each of the site's concepts of a domain, itself left out."""
+    """Concept ids of the ancestors of each of the site's concepts of a domain, itself left out.
+
+    A parent that a MEDS data set names in another vocabulary is no concept.
+    """
     ancestors: dict[str, set[str]] = {}
     columns = (codes["code"].to_pylist(), codes["parent_codes"].to_pylist())
     for code, parents in zip(*columns, strict=True):
         if code.startswith(f"{domain}/"):
             concept = code.removeprefix(f"{domain}/")
-            ancestors[concept] = {parent.split("/")[-1] for parent in parents or ()} - {concept}
+            own = [parent for parent in parents or () if parent.startswith(f"{domain}/")]
+            ancestors[concept] = {parent.split("/")[-1] for parent in own} - {concept}
     return ancestors
 
 
@@ -259,6 +285,17 @@ def _values(path: Path, key: str, entries: Any, kind: type) -> list[Any]:
         if type(entry) is not kind:
             _refuse(path, f"{key!r} has to hold {wanted}, found {entry!r}")
     return list(entries)
+
+
+def _patterns(path: Path, entries: Any) -> list[str]:
+    """Check a list of regular expressions."""
+    patterns = _values(path, "patterns", entries, str)
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            _refuse(path, f"in 'patterns' {pattern!r} is no regular expression ({error})")
+    return patterns
 
 
 def _list(path: Path, key: str, entries: Any) -> list[Any]:

@@ -15,6 +15,7 @@ nothing is fitted.
 """
 
 import logging
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -127,7 +128,9 @@ def farthest(ancestors: pa.Table, level: int) -> dict[str, str]:
     columns = (within[name].to_pylist() for name in ("code", "levels", "ancestor"))
     found: dict[str, tuple[int, int, str]] = {}
     for code, steps, ancestor in zip(*columns, strict=True):
-        place = (-steps, int(ancestor.split("/")[-1]), ancestor)
+        concept = ancestor.partition("/")[2]
+        # Of a MEDS data set an ancestor may be a code of any vocabulary; those come after concepts.
+        place = (-steps, int(concept) if concept.isdecimal() else sys.maxsize, ancestor)
         found[code] = min(place, found.get(code, place))
     return {code: ancestor for code, (_, _, ancestor) in found.items()}
 
@@ -145,7 +148,7 @@ def _group(code: str, source: str, ancestors: Mapping[str, str]) -> tuple[str, s
 
 def group_code(ancestor: str) -> str:
     """``drug/21601664`` as a group: ``drug/group/21601664``."""
-    return ancestor.replace("/", "/group/")
+    return ancestor.replace("/", "/group/", 1)
 
 
 def _count(

@@ -7,4 +7,7 @@ __getattr__ = stage_functions(
     write_doctorai="doctorai",
     reduce_model="reduced",
     write_model="model",
+    write_meds="meds",
+    write_meds_labels="meds_task",
+    write_meds_predictions="meds_task",
 )

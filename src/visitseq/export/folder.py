@@ -78,6 +78,8 @@ def phenotype_digest(path: Path) -> str:
     if not isinstance(content, dict):
         raise UserError(f"The phenotype file {path} is not valid: it holds no mapping.")
     counts = {key: _sorted(content.get(key) or []) for key in _PHENOTYPE_KEYS if key != "domain"}
+    if content.get("patterns"):
+        counts["patterns"] = _sorted(content["patterns"])
     return digest_of({"domain": content.get("domain", "condition"), **counts})
 
 

@@ -2,4 +2,6 @@
 
 from visitseq.lazy import stage_functions
 
-__getattr__ = stage_functions(__name__, ingest_site="site", ingest_doctorai="doctorai")
+__getattr__ = stage_functions(
+    __name__, ingest_site="site", ingest_doctorai="doctorai", ingest_meds="meds"
+)

@@ -1,0 +1,276 @@
+"""Read a MEDS data set into the tables of stage 1, and account for every row.
+
+The rows pass through the queries of ``sql/meds_*.sql``, as an OMOP site's pass through theirs:
+
+    meds_data       the rows of data/ with the columns that are read (``meds_files.py``)
+    placed          what each code is (``meds_codes.py``)
+    checked_row     the rows with what they are and the reason for which one is dropped
+    known_birth, known_death, known_person, known_period    what rows say of persons
+    stay            visits that rows name by their id and no row tells of
+    event           every event once, in a total order: events.parquet
+
+Rows without a time are kept; what they say of a person's sex is placed at the birth. Rows that
+share a visit id are a visit: its start and end are those that an export tells, else the first and
+the last of the rows.
+"""
+
+import json
+import logging
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from visitseq.engine import connect
+from visitseq.errors import UserError
+from visitseq.ingest.meds_codes import DOMAINS, Placed, place_code
+from visitseq.ingest.meds_files import data_query, meds_files
+from visitseq.ingest.meds_metadata import code_ancestors, described_codes, read_metadata
+from visitseq.ingest.typed import MARK
+from visitseq.tables import ANCESTORS, CODES, OBSERVATION_PERIODS, PERSONS, write_parquet
+
+log = logging.getLogger(__name__)
+
+_ROW_GROUP = 122_880  # rows; as of every events.parquet
+_FEWEST = 10  # persons: what fewer have does not go into the log
+_PLACED = pa.schema([("meds_code", pa.string()), *((f, pa.string()) for f in Placed._fields)])
+_CLINICAL = f"split_part(code, '/', 1) IN {DOMAINS}"
+
+
+def ingest_meds(
+    *,
+    name: str,
+    site: Mapping[str, Any],
+    folder: Path,
+    threads: int = 1,
+    memory_mb: int = 3000,
+) -> None:
+    """Read site ``name`` and write the files that ``ingest_site`` writes.
+
+    Parameters
+    ----------
+    name
+        The site's name, for messages.
+    site
+        Its filled section of the configuration: path, domains, sex_codes, latest_date.
+    folder
+        Gets events.parquet, persons.parquet, observation_periods.parquet, codes.parquet,
+        ancestors.parquet and summary.json, whose ``tables`` are ``{"data": …}``; ``static`` counts
+        the rows without a time that are kept.
+    threads, memory_mb
+        What the engine may use; the files do not depend on either.
+
+    Raises
+    ------
+    UserError
+        The folder holds no data set of MEDS 0.3 or 0.4, naming file and column.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = meds_files(name, site)
+    metadata = read_metadata(name, found.codes)
+    query = data_query(name, found.data)
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix=".spill_") as scratch,
+        connect(threads=threads, memory_mb=memory_mb, scratch=Path(scratch)) as connection,
+    ):
+        try:
+            connection.execute(f"CREATE TEMP VIEW meds_data AS {query}")
+            summary = _run(connection, site, metadata, folder)
+        except duckdb.Error as error:
+            raise _explain(name, site, error) from error
+        _warn_without_domain(connection, name)
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    counts = (summary[key] for key in ("persons", "visits", "events", "static"))
+    log.info("site %s: %d persons, %d visits, %d events; %d rows without a time", name, *counts)
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection,
+    site: Mapping[str, Any],
+    metadata: pa.Table,
+    folder: Path,
+) -> dict[str, Any]:
+    """Run the queries in order; return what summary.json holds."""
+    connection.execute(
+        "CREATE TEMP TABLE setting AS SELECT CAST($latest AS DATE) AS latest_date",
+        {"latest": site["latest_date"]},
+    )
+    placed = _place_codes(connection, site)
+    _check_rows(connection)
+    _know_persons(connection)
+    _write_events(connection, folder / "events.parquet")
+    connection.register("code_metadata", described_codes(metadata, placed))
+    connection.register("code_ancestor", code_ancestors(metadata, placed))
+    _write_tables(connection, folder)
+    return {
+        "persons": _count(connection, "known_person"),
+        "visits": _count_visits(connection),
+        "events": _count(connection, "event"),
+        "last_year": _last_year(connection),
+        "detached": 0,
+        "static": _count(connection, "checked_row WHERE reason IS NULL AND time IS NULL"),
+        "tables": {"data": _account(connection)},
+    }
+
+
+def _sql(name: str) -> str:
+    return files("visitseq.ingest").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
+
+
+def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
+
+
+def _place_codes(
+    connection: duckdb.DuckDBPyConnection, site: Mapping[str, Any]
+) -> dict[str, Placed]:
+    """Make the table ``placed``: what each code of the data is."""
+    patterns = {domain: re.compile(pattern) for domain, pattern in site["domains"].items()}
+    codes = connection.execute(
+        "SELECT DISTINCT code FROM meds_data WHERE code IS NOT NULL ORDER BY code"
+    ).fetchall()
+    placed = {code: place_code(code, patterns, site["sex_codes"]) for (code,) in codes}
+    rows = [{"meds_code": code, **own._asdict()} for code, own in placed.items()]
+    connection.register("registered_code", pa.Table.from_pylist(rows, schema=_PLACED))
+    connection.execute("CREATE TEMP TABLE placed AS FROM registered_code")
+    return placed
+
+
+def _check_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make ``checked_row``; births are checked before any is known, and deaths before any death."""
+    connection.execute("CREATE TEMP TABLE known_birth (person_id BIGINT, birth_time TIMESTAMP)")
+    connection.execute(
+        "CREATE TEMP TABLE known_death (person_id BIGINT, death_date DATE, death_time TIMESTAMP)"
+    )
+    connection.execute(f"CREATE TEMP VIEW checked_row AS {_sql('meds_checked')}")
+    kept = "FROM checked_row WHERE reason IS NULL AND kind = '{}' GROUP BY subject_id"
+    connection.execute(
+        f"INSERT INTO known_birth SELECT subject_id, min(time) {kept.format('birth')}"
+    )
+    connection.execute(
+        "INSERT INTO known_death SELECT subject_id, CAST(min(time) AS DATE), min(time) "
+        f"{kept.format('death')}"
+    )
+
+
+def _know_persons(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make known_person, known_period and ``stay``, the visits that no row tells of."""
+    connection.execute(
+        "CREATE TEMP TABLE person_row AS SELECT subject_id, time, kind, value, reason "
+        "FROM checked_row WHERE kind NOT IN ('event', 'end')"
+    )
+    connection.execute(f"CREATE TEMP TABLE known_person AS {_sql('meds_person')}")
+    connection.execute(f"CREATE TEMP TABLE checked_period AS {_sql('meds_period')}")
+    connection.execute(f"CREATE TEMP TABLE known_period AS {_sql('known_period')}")
+    connection.execute(f"CREATE TEMP TABLE stay AS {_sql('meds_stay')}")
+
+
+def _write_events(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    connection.execute(f"CREATE TEMP VIEW made AS {_sql('meds_made')}")
+    connection.execute(
+        "CREATE TEMP VIEW coded AS "
+        "SELECT subject_id, time, code, numeric_value, visit_id, source_code FROM checked_row "
+        "WHERE reason IS NULL AND kind IN ('event', 'end') UNION ALL BY NAME SELECT * FROM made"
+    )
+    place = str(path).replace("'", "''")
+    connection.execute(
+        f"COPY ({_sql('event')}) TO '{place}' "
+        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
+    )
+    connection.execute(f"CREATE TEMP VIEW event AS SELECT * FROM read_parquet('{place}')")
+
+
+def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    tables = {
+        "persons": (_sql("persons"), PERSONS),
+        "observation_periods": ("SELECT * FROM known_period", OBSERVATION_PERIODS),
+        "codes": (_sql("meds_codes"), CODES),
+        "ancestors": (_sql("meds_ancestors"), ANCESTORS),
+    }
+    for name, (query, schema) in tables.items():
+        table = connection.sql(query).to_arrow_table()
+        write_parquet(table.select(schema.names).cast(schema), folder / f"{name}.parquet")
+
+
+def _count_visits(connection: duckdb.DuckDBPyConnection) -> int:
+    """Visits told or found by their id, and the days on which events without one fall."""
+    told = _count(connection, "event WHERE starts_with(code, 'visit/')")
+    days = (
+        "(SELECT DISTINCT subject_id, CAST(time AS DATE) FROM event "
+        f"WHERE visit_id IS NULL AND time IS NOT NULL AND {_CLINICAL})"
+    )
+    return told or _count(connection, days)
+
+
+def _last_year(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Year of the last visit start or clinical event, null where there is none."""
+    found = connection.execute(
+        f"SELECT year(max(time)) FROM event WHERE {_CLINICAL} OR starts_with(code, 'visit/')"
+    ).fetchall()[0][0]
+    return None if found is None else int(found)
+
+
+def _account(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Rows of data/ that were read, kept and dropped by reason."""
+    outcomes = _person_outcomes(connection)
+    counted = connection.execute(
+        "SELECT coalesce(reason, 'kept'), count(*) FROM checked_row "
+        "WHERE kind IN ('event', 'end') OR kind IS NULL GROUP BY ALL"
+    ).fetchall()
+    # Of rows that agree one is an event; what was made is no row of data/.
+    events = Counter(dict(counted))
+    duplicates = events["kept"] - _count(connection, "event") + _count(connection, "made")
+    events.update(kept=-duplicates, duplicate=duplicates)
+    outcomes += events
+    dropped = {reason: n for reason, n in sorted(outcomes.items()) if reason != "kept"}
+    return {"read": outcomes.total(), "kept": outcomes["kept"], "dropped": dropped}
+
+
+def _person_outcomes(connection: duckdb.DuckDBPyConnection) -> Counter[str]:
+    """Count the rows that tell of persons by what became of them; a period takes two."""
+    outcomes: Counter[str] = Counter()
+    for kind, outcome, rows in connection.execute(_sql("meds_person_outcome")).fetchall():
+        outcomes[outcome] += rows
+        if kind in ("period", "period_end") and outcome == "kept":
+            unpaired = rows - _count(connection, "checked_period WHERE reason IS NULL")
+            outcomes.update(kept=-unpaired, unpaired=unpaired)
+    return outcomes
+
+
+def _warn_without_domain(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Say with what the codes begin where none of them is of a domain."""
+    if _count(connection, f"(SELECT 1 FROM event WHERE {_CLINICAL} LIMIT 1)"):
+        return
+    words = connection.execute(
+        "SELECT split_part(code, '/', 1) AS word FROM event GROUP BY word "
+        f"HAVING count(DISTINCT subject_id) >= {_FEWEST} ORDER BY count(*) DESC, word LIMIT 10"
+    ).fetchall()
+    log.warning(
+        "site %s: no code is of a domain, so that nobody has a visit. Set sites/%s/domains to "
+        "patterns such as {condition: '^DIAGNOSIS//'}; the commonest codes begin with %s",
+        name,
+        name,
+        ", ".join(word for (word,) in words) or "words that few persons have",
+    )
+
+
+def _explain(name: str, site: Mapping[str, Any], error: duckdb.Error) -> Exception:
+    """Turn an engine's error about the records into a UserError that shows no record."""
+    message = str(error)
+    if MARK in message:
+        return UserError(
+            f"Site {name}: {message.split(MARK, 1)[1].splitlines()[0]}. Mend that column; null "
+            "stands for what is unknown."
+        )
+    if isinstance(error, duckdb.DataError | duckdb.IOException | duckdb.InvalidInputException):
+        return UserError(
+            f"Site {name}: a file in {site['path']}/data broke off, is malformed, or holds a value "
+            f"that its column's type cannot ({type(error).__name__}). Check that it is complete."
+        )
+    return error

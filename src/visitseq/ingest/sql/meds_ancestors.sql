@@ -1,0 +1,13 @@
+-- Ancestors of the codes that the events hold, as an export has them.
+SELECT
+    known_code.code,
+    code_ancestor.ancestor,
+    code_ancestor.levels,
+    code_ancestor.description
+FROM (SELECT DISTINCT code FROM event) AS known_code
+INNER JOIN code_ancestor ON known_code.code = code_ancestor.code
+ORDER BY
+    known_code.code,
+    code_ancestor.levels,
+    TRY_CAST(split_part(code_ancestor.ancestor, '/', 2) AS BIGINT),
+    code_ancestor.ancestor

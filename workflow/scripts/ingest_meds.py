@@ -1,0 +1,20 @@
+"""Run the rule ingest_meds: see visitseq's function of its name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visitseq.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    from visitseq.ingest import ingest_meds
+
+    ingest_meds(
+        name=snakemake.wildcards.site,
+        site=snakemake.params.site,
+        folder=Path(snakemake.output.events).parent,
+        threads=snakemake.threads,
+        memory_mb=snakemake.resources.mem_mb * 3 // 4,
+    )
