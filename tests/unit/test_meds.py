@@ -293,7 +293,7 @@ def test_parents_are_kept_and_followed_upwards(tmp_path: Path) -> None:
     rows = [row(1, "2010-01-01", "MEDICATION//furosemide"), row(1, "2010-01-01", "LAB//a")]
     write_data(tmp_path / "data/0.parquet", rows)
     furosemide = ["ATC/C03CA", "ATC/C03C"]
-    described = [
+    described: list[Row] = [
         {"code": "MEDICATION//furosemide", "description": "water", "parent_codes": furosemide},
         {"code": "ATC/C03CA", "description": "loop", "parent_codes": ["ATC/C03C"]},
         {"code": "ATC/C03C", "description": None, "parent_codes": ["ATC/C03", "ATC/C03CA"]},
