@@ -243,6 +243,38 @@ def test_every_dropped_row_has_its_reason(tmp_path: Path) -> None:
     assert (3, None, "sex/8507", None, None) in short(events)
 
 
+def test_observation_periods_are_pairs_of_rows(tmp_path: Path) -> None:
+    start, end = "observation_period/start", "observation_period/end"
+    rows = [
+        row(1, "1950-01-01", "MEDS_BIRTH"),
+        row(1, "1949-01-01", start),
+        row(1, "2001-12-31", end),
+        row(1, "2010-01-01", start),
+        row(1, "2011-12-31", end),
+        row(1, "2012-01-01", start),
+        row(1, "2012-05-31", end),
+        row(1, "2013-01-01", start),
+        row(1, "2014-01-01", start),
+        row(1, "2015-01-01", end),
+        row(2, "2015-01-01", end),
+        row(2, None, end),
+    ]
+    write_data(tmp_path / "data/0.parquet", rows)
+    events, summary = ingest(tmp_path, tmp_path / "out")
+    # The first start was before the birth; the third period begins on the day after the second.
+    assert pq.read_table(tmp_path / "out/observation_periods.parquet").to_pylist() == [
+        {"subject_id": 1, "start": dt.date(2010, 1, 1), "end": dt.date(2012, 5, 31)},
+        {"subject_id": 1, "start": dt.date(2013, 1, 1), "end": dt.date(2015, 1, 1)},
+    ]
+    assert [event["code"] for event in events] == ["MEDS_BIRTH"]
+    # Without their other half: the end of the first, a start that has no end, the end of another's.
+    assert summary["tables"]["data"] == {
+        "read": 12,
+        "kept": 7,
+        "dropped": {"before_birth": 1, "no_date": 1, "unpaired": 3},
+    }
+
+
 def test_the_site_says_what_its_sexes_are(tmp_path: Path) -> None:
     write_data(tmp_path / "data/0.parquet", [row(1, "1950-01-01", "MEDS_BIRTH"), row(1, None, "W")])
     events, _ = ingest(tmp_path, tmp_path / "out", sex_codes={"W": 8532})
