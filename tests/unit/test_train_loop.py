@@ -112,11 +112,14 @@ def test_weights_that_came_are_kept_where_no_epoch_is_better() -> None:
         assert (objective.line.slope.item() == start) == (kept == 0)
 
 
-def test_of_a_network_that_may_stay_as_it_came_growth_is_no_divergence() -> None:
+@pytest.mark.parametrize(("keep", "epoch"), [("best_or_start", 0), ("last_of_trained", 4)])
+def test_of_a_network_that_was_trained_before_growth_is_no_divergence(
+    keep: str, epoch: int
+) -> None:
     objective = Squares(scale=3.0)
     settings = {**SETTINGS, "learning_rate": 0.3}
-    assert fit(objective, settings, np.random.default_rng(0), keep="best_or_start")[1] == 0
-    assert objective.line.slope.item() == 0.5
+    assert fit(objective, settings, np.random.default_rng(0), keep=keep)[1] == epoch
+    assert (objective.line.slope.item() == 0.5) == (epoch == 0)
 
 
 def test_a_loss_that_grows_tenfold_is_divergence() -> None:

@@ -252,8 +252,8 @@ def test_a_draw_without_a_value_leaves_the_mean_without_one() -> None:
 
 def test_the_halves_of_coverage_by_hand() -> None:
     # Shares of known codes: 2/3, 0, none to know, 1/1, 1/2; the median of four is 7/12.
-    rows = in_memory([[[0, 1], [9]], [[9]], [[], []], [[0]], [[1, 8]]])
-    halves = coverage_halves(rows, np.array([0, 1], dtype=np.int32))
+    visits = in_memory([[[7]], [[0, 1], [9]], [[9]], [[], []], [[0]], [[1, 8]]])
+    halves = coverage_halves(visits, np.arange(1, 6), np.array([0, 1], dtype=np.int32))
     assert halves.median == pytest.approx(7 / 12)
     assert halves.high.tolist() == [True, False, False, True, False]
     assert halves.low.tolist() == [False, True, False, False, True]
@@ -266,6 +266,7 @@ def test_the_halves_of_coverage_by_hand() -> None:
 def test_nobody_is_below_where_all_are_covered_alike(
     cohort_rows: Any, median: float | None, high: list[bool]
 ) -> None:
-    halves = coverage_halves(in_memory(cohort_rows), np.array([0, 1], dtype=np.int32))
+    rows = np.arange(len(cohort_rows))
+    halves = coverage_halves(in_memory(cohort_rows), rows, np.array([0, 1], dtype=np.int32))
     assert (halves.median, halves.high.tolist()) == (median, high)
     assert not halves.low.any()

@@ -7,6 +7,7 @@
 #   evaluate_next_visit_abroad  evaluate_next_visit, likewise
 #   transfer_model              its last layer or all of it trained on, and from scratch -> predictions,
 #                               metrics, curve
+#   transfer_next_visit         the same where visits are predicted
 
 
 rule translate_visits:
@@ -161,7 +162,43 @@ rule transfer_model:
         "../scripts/transfer_model.py"
 
 
+rule transfer_next_visit:
+    input:
+        weights=source_weights,
+        model=of_source("4_train", "model.json"),
+        visits=f"{TRANSLATED}/visits.arrow",
+        vocabulary=f"{TRANSLATED}/vocabulary.parquet",
+        labels=f"{TRANSLATED}/labels.parquet",
+        ancestors=f"{TRANSLATED}/ancestors.parquet",
+        vectors=vectors_abroad,
+        predictions=f"results/6_transfer/{ABROAD}/zero_shot/predictions.parquet",
+        zero_shot=f"results/6_transfer/{ABROAD}/zero_shot/metrics.json",
+    output:
+        predictions=f"results/6_transfer/{ABROAD}/predictions.parquet",
+        metrics=f"results/6_transfer/{ABROAD}/metrics.json",
+        curve=f"results/6_transfer/{ABROAD}/curve.csv",
+    log:
+        f"results/logs/transfer_next_visit/{ABROAD}.log",
+    benchmark:
+        f"results/benchmarks/transfer_next_visit/{ABROAD}.tsv"
+    wildcard_constraints:
+        task=either(NEXT_VISITS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        pair=arms_of_pair,
+        task=lookup("tasks/{task}", within=config),
+        encoding=lookup("encodings/{encoding}", within=config),
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        draws=RUN["bootstrap"],
+        code=fingerprint("transfer.next_visit"),
+    script:
+        "../scripts/transfer_next_visit.py"
+
+
 rule transfer:
     input:
         abroad("zero_shot/metrics.json", MOVED),
-        [path for path in abroad("metrics.json") if "/next_visit/" not in path],
+        abroad("metrics.json"),

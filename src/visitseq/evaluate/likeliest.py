@@ -109,9 +109,9 @@ def _by_network(
 
 def number_keys(numbers: torch.Tensor) -> torch.Tensor:
     """Keys of float32 numbers: larger for a larger number, and for the first of equal ones."""
-    bits = (numbers + 0.0).view(torch.int32).long()  # -0.0 becomes 0.0
-    ordered = torch.where(bits >= 0, bits, bits ^ 0x7FFFFFFF)
-    return (ordered << 32) - torch.arange(numbers.shape[1])
+    bits = (numbers + 0.0).view(torch.int32)  # -0.0 becomes 0.0
+    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # of a negative number all bits but the sign's
+    return ordered.long().mul_(1 << 32).sub_(torch.arange(numbers.shape[1]))
 
 
 def _by_counts(

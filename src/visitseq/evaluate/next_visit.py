@@ -126,13 +126,22 @@ def predictions_table(
     model: NextVisitModel,
     ranked: npt.NDArray[np.int32] | None = None,
 ) -> pa.Table:
-    """Lay what was predicted beside what came true, in the columns of NEXT_VISITS.
+    """Lay what a model predicts beside what came true, in the columns of NEXT_VISITS.
 
     ``rows`` are ascending; of ``ranked`` see ``likeliest``.
     """
+    return lay_out(histories, rows, *likeliest(model, histories, rows, ranked))
+
+
+def lay_out(
+    histories: Histories,
+    rows: Integers,
+    top: npt.NDArray[np.int32],
+    log_days: npt.NDArray[np.float32] | None,
+) -> pa.Table:
+    """Lay what was predicted (``likeliest``) beside what came true."""
     asked = asked_visits(histories, rows)
     entries, offsets = gather_lists(histories.label_offsets, asked)
-    top, log_days = likeliest(model, histories, rows, ranked)
     ends = np.arange(len(asked) + 1, dtype=np.int32) * top.shape[1]
     row = np.repeat(rows, histories.lengths[rows] - 1)
     columns = {

@@ -32,7 +32,7 @@ import pyarrow as pa
 from visitseq.evaluate.bootstrap import Groups, resampling_groups
 from visitseq.evaluate.estimate import Estimate, undefined, with_interval
 from visitseq.evaluate.ranking import ratio
-from visitseq.evaluate.ratios import Ratio, estimate_ratios, ratio_draws, sum_draws
+from visitseq.evaluate.ratios import Ratio, ratio_draws, ratios_with_intervals, sum_draws
 from visitseq.evaluate.recall import CUTS, NO_LABEL, rank_labels
 
 #: The metrics, in the order in which they are estimated.
@@ -44,6 +44,9 @@ METRICS = (
     ),
     *("r2_log_days", "mae_days"),
 )
+
+#: Beside them, of a model from another hospital.
+SOURCE_METRICS = tuple(f"recall_source_labels_at_{k}" for k in CUTS)
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -129,20 +132,7 @@ def estimate_next_visits(
 
     With ``source_labels`` (ids), those over the labels that a source knew stand beside them.
     """
-    ids = visits.groups.ids
-    settings = {"draws": draws, "seed": seed, "fold": fold}
-    ratios = label_ratios(visits, source_labels)
-    estimates = estimate_ratios(ids, ratios, **settings, reason=NO_LABEL)
-    sums = days_sums(visits)
-    total = {name: values.sum(keepdims=True) for name, values in sums.items()}
-    value = float(r2_of_sums(total)[0])
-    drawn = r2_of_sums(sum_draws(ids, sums, **settings))
-    reason = SAME_DAYS if total["count"][0] else NO_DAYS
-    estimates["r2_log_days"] = (
-        undefined(reason) if np.isnan(value) else with_interval(value, drawn, len(ids))
-    )
-    days = {"mae_days": _days_ratio(visits)}
-    return estimates | estimate_ratios(ids, days, **settings, reason=NO_DAYS)
+    return estimates_and_draws(visits, draws, seed, fold, source_labels)[0]
 
 
 def next_visit_draws(
@@ -153,11 +143,43 @@ def next_visit_draws(
     source_labels: npt.NDArray[np.int32] | None = None,
 ) -> dict[str, Floats]:
     """Each metric on each bootstrap draw, shape (draws,), NaN where it is undefined."""
+    return estimates_and_draws(visits, draws, seed, fold, source_labels)[1]
+
+
+def estimates_and_draws(
+    visits: PredictedVisits,
+    draws: int,
+    seed: int,
+    fold: int,
+    source_labels: npt.NDArray[np.int32] | None = None,
+) -> tuple[dict[str, Estimate], dict[str, Floats]]:
+    """Give both, of the same draws."""
+    ids, days, sums = visits.groups.ids, {"mae_days": _days_ratio(visits)}, days_sums(visits)
+    ratios = label_ratios(visits, source_labels)
+    drawn = ratio_draws(ids, ratios | days, draws, seed, fold)
+    drawn["r2_log_days"] = r2_of_sums(sum_draws(ids, sums, draws, seed, fold))
+    estimates = ratios_with_intervals(ratios, drawn, len(ids), NO_LABEL)
+    estimates["r2_log_days"] = _estimate_r2(sums, drawn["r2_log_days"], len(ids))
+    return estimates | ratios_with_intervals(days, drawn, len(ids), NO_DAYS), drawn
+
+
+def _estimate_r2(sums: Mapping[str, Floats], drawn: Floats, groups: int) -> Estimate:
+    total = {name: values.sum(keepdims=True) for name, values in sums.items()}
+    value = float(r2_of_sums(total)[0])
+    if np.isnan(value):
+        return undefined(SAME_DAYS if total["count"][0] else NO_DAYS)
+    return with_interval(value, drawn, groups)
+
+
+def estimate_recall(
+    visits: PredictedVisits, k: int, draws: int, seed: int, fold: int
+) -> tuple[dict[str, Estimate], dict[str, Floats]]:
+    """Estimate the recall at k alone, and give its draws."""
     ids = visits.groups.ids
-    ratios = label_ratios(visits, source_labels) | {"mae_days": _days_ratio(visits)}
+    labels = visits.of_visits(visits.sizes)
+    ratios: dict[str, Ratio] = {f"recall_at_{k}": (visits.of_labels(visits.hits(k)), labels)}
     drawn = ratio_draws(ids, ratios, draws, seed, fold)
-    days = sum_draws(ids, days_sums(visits), draws, seed, fold)
-    return drawn | {"r2_log_days": r2_of_sums(days)}
+    return ratios_with_intervals(ratios, drawn, len(ids), NO_LABEL), drawn
 
 
 def label_ratios(
@@ -186,8 +208,8 @@ def _source_ratios(
     known = np.isin(visits.labels, source_labels)
     labels = visits.of_labels(known)
     return {
-        f"recall_source_labels_at_{k}": (visits.of_labels(known & visits.hits(k)), labels)
-        for k in CUTS
+        name: (visits.of_labels(known & visits.hits(k)), labels)
+        for name, k in zip(SOURCE_METRICS, CUTS, strict=True)
     }
 
 

@@ -44,11 +44,28 @@ def estimate_ratios(
         Why a metric is undefined.
     """
     drawn = ratio_draws(ids, ratios, draws, seed, fold)
+    return ratios_with_intervals(ratios, drawn, len(ids), reason)
+
+
+def ratios_with_intervals(
+    ratios: Mapping[str, Ratio], drawn: Mapping[str, Floats], groups: int, reason: str
+) -> dict[str, Estimate]:
+    """Each ratio with its interval, as ``estimate_ratios``, from draws that are there.
+
+    Parameters
+    ----------
+    ratios, reason
+        As in ``estimate_ratios``.
+    drawn
+        Of ``ratio_draws``; others may be among them.
+    groups
+        How many groups were resampled.
+    """
     estimates = {}
     for name, (top, bottom) in ratios.items():
         total = bottom.sum()
         estimates[name] = (
-            with_interval(float(top.sum() / total), drawn[name], len(ids))
+            with_interval(float(top.sum() / total), drawn[name], groups)
             if total
             else undefined(reason)
         )

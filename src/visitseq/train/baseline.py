@@ -5,7 +5,7 @@ fitted to the training rows, and the one that the validation rows like best is k
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from visitseq.encode.vectors import read_vectors
 from visitseq.train.classical import fit_kind, save_classical, score_features
-from visitseq.train.features import Features, Window
+from visitseq.train.features import Features, Matrix, Window
 from visitseq.train.fitted import Fitted, Part
 from visitseq.train.model_folder import write_card, write_history
 from visitseq.train.search import (
@@ -66,19 +66,11 @@ def train_baseline(
         The training parts lack cases or controls.
     """
     data = read_training_data(visits, vocabulary, encoding, fold, parts)
-    features = Features(
-        model["features"],
-        data.known,
-        Window.of_task(task),
-        read_vectors(vectors, data.known) if vectors else None,
-    )
-    training, validation = (
-        _part(data, features, rows) for rows in (data.training, data.validation)
-    )
+    features = features_of(model, data.known, task, vectors)
+    training, validation = parts_of(data, features)
     log.info("%d features of kind %s", training.features.shape[1], model["features"])
-    fits, trials = _search(model, training, validation, np.random.SeedSequence([seed, fold]))
-    kept = choose_trial(trials)
-    fitted = fits[kept]
+    seeds = np.random.SeedSequence([seed, fold])
+    fitted, trials, kept = fit_best(model, training, validation, seeds)
     folder.mkdir(parents=True, exist_ok=True)
     save_classical(fitted.model, features, folder / "model.skops")
     write_history(fitted.history, fitted.chosen, folder)
@@ -94,22 +86,55 @@ def train_baseline(
     )
 
 
-def _part(data: TrainingData, features: Features, rows: npt.NDArray[np.intp]) -> Part:
-    sequences = data.sequences.take(rows)
-    return Part(features.matrix(sequences), sequences.label)
+def features_of(
+    model: Mapping[str, Any],
+    known: npt.NDArray[np.int32],
+    task: Mapping[str, Any],
+    vectors: Path | None,
+) -> Features:
+    """Give the features of a model that knows the codes ``known`` (ids, ascending)."""
+    summed = read_vectors(vectors, known) if vectors else None
+    return Features(model["features"], known, Window.of_task(task), summed)
 
 
-def _search(
-    model: Mapping[str, Any], training: Part, validation: Part, seeds: np.random.SeedSequence
-) -> tuple[list[Fitted], list[Trial]]:
-    """Fit every point of the model's grid, and ask the validation part about each."""
+def parts_of(data: TrainingData, features: Features) -> tuple[Part, Part]:
+    """Features and labels of the training rows and of the validation rows."""
+    training, validation = (data.sequences.take(rows) for rows in (data.training, data.validation))
+    return (
+        Part(features.matrix(training), training.label),
+        Part(features.matrix(validation), validation.label),
+    )
+
+
+def fit_best(
+    model: Mapping[str, Any],
+    training: Part,
+    validation: Part,
+    seeds: np.random.SeedSequence,
+    watched: Sequence[Matrix] = (),
+) -> tuple[Fitted, list[Trial], int]:
+    """Fit every point of the model's grid, and keep the one that the validation part likes best.
+
+    Parameters
+    ----------
+    model
+        The model's section.
+    training, validation, seeds, watched
+        As in ``fit_kind``.
+
+    Returns
+    -------
+    fitted, trials, kept
+        The model that is kept; all trials in the order of the grid, and its place among them.
+    """
     fits, trials = [], []
     for settings in grid_points(model):
-        fitted = fit_kind({**model, **settings}, training, validation, seeds)
+        fitted = fit_kind({**model, **settings}, training, validation, seeds, watched)
         scores = score_features(model["kind"], fitted.model, validation.features)
         auroc = area_under_roc(validation.labels, scores)
         loss = fitted.history[fitted.chosen - 1].validation if fitted.history else None
         fits.append(fitted)
         trials.append(Trial(settings, auroc, loss))
         log.info("%s: AUROC of the validation part %s", settings or "fitted", auroc)
-    return fits, trials
+    kept = choose_trial(trials)
+    return fits[kept], trials, kept

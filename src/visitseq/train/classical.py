@@ -9,7 +9,7 @@ where there are any, ``vectors``, the pre-trained vectors of the known codes. Wi
 all that new rows need.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,11 @@ from visitseq.train.skops_archive import load_archive, save_archive
 
 
 def fit_kind(
-    model: Mapping[str, Any], training: Part, validation: Part, seeds: np.random.SeedSequence
+    model: Mapping[str, Any],
+    training: Part,
+    validation: Part,
+    seeds: np.random.SeedSequence,
+    watched: Sequence[Matrix] = (),
 ) -> Fitted:
     """Fit a model of the kind that its section of the configuration names.
 
@@ -39,9 +43,11 @@ def fit_kind(
         it has rows, says when to stop.
     seeds
         What is drawn at random comes from it.
+    watched
+        Features of rows of which a kind that is trained in epochs gives the scores of each.
     """
     if model["kind"] == "mlp":
-        return fit_perceptron(model, training, validation, seeds)
+        return fit_perceptron(model, training, validation, seeds, watched)
     if model["kind"] == "trees":
         # Imported here so that the other kinds do not wait for LightGBM.
         from visitseq.train.trees import fit_trees  # noqa: PLC0415

@@ -12,8 +12,8 @@ rows, each as the network stood when its batch came, with dropout.
 
 Training stops with an error when a loss or a weight is no longer finite, or when the training loss
 of an epoch is ten times what the loss was before the first step: overfitting cannot do that, a step
-that is too long does. The last does not hold of a network that was trained before and may be kept
-as it came: what it loses at first can be as little as nothing.
+that is too long does. The last does not hold of a network that was trained before: what it loses at
+first can be as little as nothing.
 
 All that the next epoch depends on (weights, moments, random states, losses) can be saved after each
 epoch (checkpoint.py); training that goes on from there takes the same steps as one that was not
@@ -50,8 +50,10 @@ Watch = Callable[[nn.Module], None]
 
 #: Rows whose loss is taken at once without training: enough to fill the processor.
 BATCH = 512
-#: Of ``keep``: the best epoch, or the weights before the first step.
-START = "best_or_start"
+#: Of ``keep``: the best epoch; and that, or the weights before the first step.
+BEST, START = "best", "best_or_start"
+#: Of ``keep``: the last epoch; and that of a network that was trained before.
+LAST, LAST_OF_TRAINED = "last", "last_of_trained"
 #: A training loss of so many times the loss before the first step is divergence.
 DIVERGED = 10
 
@@ -83,7 +85,7 @@ def fit(
     model: Mapping[str, Any],
     generator: np.random.Generator,
     checkpoint: Checkpoint | None = None,
-    keep: str = "best",
+    keep: str = BEST,
     *,
     watch: Watch | None = None,
     shown: bool = True,
@@ -103,7 +105,8 @@ def fit(
         saves nothing. It is left for the caller to remove.
     keep
         best chooses the epoch with the smallest loss; best_or_start too, or the weights before the
-        first step where no epoch has a smaller loss; last takes all epochs and keeps the last.
+        first step where no epoch has a smaller loss; last takes all epochs and keeps the last;
+        last_of_trained too, of a network that was trained before.
     watch
         May score rows with the network, which it leaves as it is but for the mode. Training that
         goes on from a checkpoint is watched from there on.
@@ -121,7 +124,7 @@ def fit(
     UserError
         Training diverged. The state after the last epoch before is in the checkpoint.
     """
-    if shown and not len(objective.validation) and keep != "last":
+    if shown and not len(objective.validation) and keep not in (LAST, LAST_OF_TRAINED):
         log.warning("the validation part has no rows: the training loss chooses the epoch")
     if shown:
         log.info("recurrence on a CPU: %s", kernels.kind() or "in torch, as nothing was compiled")
@@ -178,7 +181,7 @@ class _Training:
         start = state.first if self.keep == START else math.inf
         smallest = min([start, *(before.watched for before in state.history)])
         state.history.append(losses)
-        if losses.watched < smallest or self.keep == "last":
+        if losses.watched < smallest or self.keep in (LAST, LAST_OF_TRAINED):
             state.chosen = len(state.history)
             state.best = self._weights()
 
@@ -238,7 +241,8 @@ class _Training:
             self._stop(f"the validation loss is {losses.watched}")
         if not all(weight.isfinite().all() for weight in self.network.parameters()):
             self._stop("weights are no longer finite")
-        if self.keep != START and losses.training > DIVERGED * self.state.first:
+        fresh = self.keep not in (START, LAST_OF_TRAINED)
+        if fresh and losses.training > DIVERGED * self.state.first:
             self._stop(
                 f"the training loss is {losses.training:.4g}, but before the first step the loss "
                 f"was {self.state.first:.4g}"

@@ -1,6 +1,6 @@
 """What passes between a classical model's fit and its folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +9,8 @@ import numpy.typing as npt
 from visitseq.train.features import Floats, Matrix
 from visitseq.train.losses import Losses, log_loss
 
+#: The kinds of classical model.
+CLASSICAL_KINDS = ("logistic", "svm", "mlp", "knn", "trees")
 #: Kinds whose scores order the rows and are no probabilities.
 SCORES_ALONE = ("svm", "knn")
 
@@ -24,12 +26,15 @@ class Fitted(NamedTuple):
     """A fitted model, the losses of its epochs, and the epoch (from 1) that was kept.
 
     ``model`` is what goes into the archive: a scikit-learn pipeline, or the text of trees. The
-    history is empty where scores are no probabilities, which have no log loss.
+    history is empty where scores are no probabilities, which have no log loss. ``watched`` are the
+    scores of the rows that were watched, before the first step and after each epoch; empty of what
+    is not trained in epochs.
     """
 
     model: Any
     history: list[Losses]
     chosen: int
+    watched: Sequence[Sequence[Floats]] = ()
 
 
 def part_losses(logits: Callable[[Matrix], Floats], training: Part, validation: Part) -> Losses:

@@ -5,8 +5,9 @@ training visits each label stands, which ``count_labels`` writes to model.json.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from visitseq.errors import UserError
 from visitseq.grid import COUNTED_KINDS, refusal
 from visitseq.models.next_visit import NextVisitNetwork, build_next_visit, network_section
 from visitseq.train.checkpoint import Checkpoint, training_digest
-from visitseq.train.fit import fit
+from visitseq.train.fit import BEST, LAST, LAST_OF_TRAINED, START, Watch, fit
 from visitseq.train.forecast_data import ForecastData, read_forecast_data
 from visitseq.train.forecasting import label_counts
 from visitseq.train.losses import Losses
@@ -32,6 +33,11 @@ from visitseq.train.vectors import start_from_vectors, with_vectors
 
 #: Epochs of Doctor AI, which had no validation part.
 PAPER_EPOCHS = 20
+
+CPU = torch.device("cpu")
+
+#: Sets the weights of a network as it is made to those before the first step.
+Begin = Callable[[NextVisitNetwork, NextVisits], None]
 
 
 def train_next_visit(
@@ -88,9 +94,14 @@ def train_next_visit(
     inputs = [*files.values(), *([vectors] if vectors else [])]
     checkpoint = Checkpoint(folder / "checkpoint", training_digest(inputs, parameters, __name__))
     built = with_vectors(network_section(model), encoding)
-    seeds = seed_sequence(seed, fold, built)
-    network, history, chosen = _fit(
-        data, built, split, vectors=vectors, seeds=seeds, checkpoint=checkpoint, device=place
+    network, history, chosen = fit_next_visit(
+        data,
+        built,
+        split,
+        begin=partial(begin_fresh, vectors=vectors, known=data.trajectories.known),
+        seeds=seed_sequence(seed, fold, built),
+        checkpoint=checkpoint,
+        device=place,
     )
     if not ranks.leads:
         return
@@ -136,21 +147,50 @@ def _write_card(folder: Path, card: Mapping[str, Any]) -> None:
     (folder / "model.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _fit(
+def fit_next_visit(
     data: ForecastData,
     model: Mapping[str, Any],
     split: str,
     *,
-    vectors: Path | None,
+    begin: Begin,
     seeds: np.random.SeedSequence,
-    checkpoint: Checkpoint,
-    device: torch.device,
+    checkpoint: Checkpoint | None = None,
+    device: torch.device = CPU,
+    trained: bool = False,
+    watch: Watch | None = None,
+    shown: bool = True,
 ) -> tuple[NextVisitNetwork, list[Losses], int]:
-    """Train a network; its losses by epoch, and the epoch that was kept."""
+    """Train a network; its losses by epoch, and the epoch that was kept.
+
+    Parameters
+    ----------
+    data
+        The rows, and the codes and labels that the network knows.
+    model
+        Section of ``network_section``, with the size of the vectors (``with_vectors``).
+    split
+        With ``paper`` the last epoch is kept, and there are at most ``PAPER_EPOCHS``.
+    begin
+        Sets the weights before the first step.
+    trained
+        Whether that makes it a network which was trained before, and may stay as it came.
+    seeds
+        Of the initial weights and the dropout, and of the order of the batches.
+    checkpoint, watch, shown
+        As in ``fit``.
+    device
+        Where this process trains.
+
+    Raises
+    ------
+    UserError
+        Training diverges.
+    """
     codes, asked = len(data.trajectories.known), len(data.trajectories.labels.known)
-    keep = "best"
+    keep = START if trained else BEST
     if split == "paper":
-        keep, model = "last", {**model, "epochs": min(model["epochs"], PAPER_EPOCHS)}
+        keep = LAST_OF_TRAINED if trained else LAST
+        model = {**model, "epochs": min(model["epochs"], PAPER_EPOCHS)}
     for_torch, for_batches = seeds.spawn(2)
     ranks = Ranks.here()
     # Initial weights and dropout draw from torch's global generators: the caller's are put back.
@@ -158,17 +198,36 @@ def _fit(
         # All ranks share the initial weights; the dropout of all but the first is their own.
         initial, *of_ranks = for_torch.generate_state(ranks.world, np.uint64).tolist()
         torch.manual_seed(initial)
-        network = build_next_visit(model, codes, asked)
-        start_from_vectors(network.reader, vectors, data.trajectories.known)
-        network = network.to(device)
+        network = build_next_visit(model, codes, asked).to(device)
         if ranks.rank:
             torch.manual_seed(of_ranks[ranks.rank - 1])
         rows = (data.training, data.validation)
         objective = NextVisits(network, data.trajectories, *rows, l2=model["l2"])
-        objective.start_at_base_rates()
+        begin(network, objective)
         generator = np.random.default_rng(for_batches)
-        history, chosen = fit(objective, model, generator, checkpoint, keep)
+        history, chosen = fit(
+            objective, model, generator, checkpoint, keep, watch=watch, shown=shown
+        )
     return network, history, chosen
+
+
+def begin_fresh(
+    network: NextVisitNetwork,
+    objective: NextVisits,
+    *,
+    vectors: Path | None,
+    known: npt.NDArray[np.int32],
+) -> None:
+    """Begin with the vectors of the codes, if there are any, and the labels' base rates."""
+    start_from_vectors(network.reader, vectors, known)
+    objective.start_at_base_rates()
+
+
+def trained_on(split: str) -> str:
+    """Parts that a split trains on, in words."""
+    if split == "paper":
+        return "the training parts and the validation part, as the paper did"
+    return "the training parts"
 
 
 def _card_of_data(data: ForecastData, split: str) -> dict[str, Any]:
@@ -178,9 +237,7 @@ def _card_of_data(data: ForecastData, split: str) -> dict[str, Any]:
     return {
         "fold": data.fold,
         "parts": data.parts,
-        "trained_on": "the training parts and the validation part, as the paper did"
-        if split == "paper"
-        else "the training parts",
+        "trained_on": trained_on(split),
         "known": data.trajectories.known.tolist(),
         "known_labels": known_labels.tolist(),
         "label_visits": counts[: len(known_labels)].astype(int).tolist(),

@@ -47,12 +47,12 @@ class NextVisits:
         self.network: nn.Module = network
         self.training, self.validation = training, validation
         self.lengths: Integers = data.visits.lengths
-        self._network, self._data, self._l2 = network, data, l2
+        self._network, self.data, self._l2 = network, data, l2
 
     def losses(self, rows: Integers) -> torch.Tensor:
         """Loss of each of ``rows``, shape (rows,)."""
         device = self._network.head.bias.device
-        return self._network.losses(collate_next_visit(self._data, rows).to(device))
+        return self._network.losses(collate_next_visit(self.data, rows).to(device))
 
     def penalty(self) -> torch.Tensor:
         """L2 penalty of the network's penalised weights."""
@@ -68,13 +68,13 @@ class NextVisits:
             No training visit has a label.
         """
         with torch.no_grad():
-            rates = base_rates(self._data, self.training, self._network.loss_name)
+            rates = base_rates(self.data, self.training, self._network.loss_name)
             self._network.head.bias.copy_(rates)
             self._network.time.bias.fill_(self._mean_log_days())
 
     def _mean_log_days(self) -> float:
         """Mean over all predictions of the training rows."""
-        visits = self._data.visits
+        visits = self.data.visits
         places, offsets = gather_lists(visits.visit_offsets, self.training)
         asked = np.delete(places, offsets[:-1])
         return float(log_days(visits, asked).mean(dtype=np.float64))

@@ -7,4 +7,5 @@ __getattr__ = stage_functions(
     translate_visits="translate",
     translate_vectors="vectors",
     transfer_model="onset",
+    transfer_next_visit="next_visit",
 )

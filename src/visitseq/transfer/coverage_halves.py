@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from visitseq.encode.sequences import Sequences, code_positions
+from visitseq.encode.sequences import VisitLists, code_positions
 from visitseq.evaluate.metrics import estimate_metrics
 from visitseq.evaluate.scored_rows import ScoredRows
 
@@ -26,11 +26,13 @@ class Halves(NamedTuple):
     median: float | None
 
 
-def coverage_halves(sequences: Sequences, known: npt.NDArray[np.int32]) -> Halves:
-    """Part the rows of ``sequences`` by the share of their codes that is in ``known`` (ids)."""
-    occurrences = sequences.code_offsets[sequences.visit_offsets].astype(np.int64)
-    recognised = np.concatenate([[0], np.cumsum(code_positions(sequences.codes, known) >= 0)])
-    codes, own = np.diff(occurrences), np.diff(recognised[occurrences])
+def coverage_halves(
+    visits: VisitLists, rows: npt.NDArray[np.intp], known: npt.NDArray[np.int32]
+) -> Halves:
+    """Part ``rows`` by the share of their codes that is in ``known`` (ids)."""
+    occurrences = visits.code_offsets[visits.visit_offsets].astype(np.int64)
+    recognised = np.concatenate([[0], np.cumsum(code_positions(visits.codes, known) >= 0)])
+    codes, own = (np.diff(ends)[rows] for ends in (occurrences, recognised[occurrences]))
     some = codes > 0
     if not some.any():
         return Halves(some, some, None)

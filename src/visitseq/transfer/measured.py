@@ -61,8 +61,8 @@ class Measure(Protocol):
         """Sets, or persons, of the test part."""
 
     @property
-    def of_test(self) -> Mapping[str, int]:
-        """Counts of the test part, by name."""
+    def of_test(self) -> Mapping[str, int | str]:
+        """Counts of the test part by name, and what else every arm says."""
 
     def estimate(self, result: ArmResult) -> Measured:
         """Estimate all metrics of one arm; a reason says in which part something is lacking."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -20,6 +20,7 @@ from visitseq.evaluate.decision import decide
 from visitseq.evaluate.recalibration import fit_recalibration
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.train.checkpoint import training_digest
+from visitseq.train.fitted import CLASSICAL_KINDS
 from visitseq.train.model_folder import read_card
 from visitseq.train.search import area_under_roc
 from visitseq.transfer.arm_results import ArmResult, ArmStore, CurvePoint
@@ -29,6 +30,10 @@ from visitseq.transfer.drawn_rows import DrawnRows, draw_rows
 from visitseq.transfer.learned import Learned, Target
 from visitseq.transfer.onset_measure import OnsetMeasure
 from visitseq.transfer.running import Learner, run_arms
+
+if TYPE_CHECKING:
+    from visitseq.transfer.classical_arms import ClassicalArms
+    from visitseq.transfer.network_arms import NetworkArms
 
 
 def transfer_model(
@@ -117,11 +122,7 @@ def transfer_model(
 
 def _learner(target: Target, trained: Path, card: Mapping[str, Any]) -> Learner:
     """How the arms of the source's model learn."""
-    # Imported here so that a classical model does not wait for the networks.
-    from visitseq.transfer.network_arms import NetworkArms  # noqa: PLC0415
-
-    learn = NetworkArms(target, trained, card)
-    labels = target.sequences.label
+    learn, labels = _arms(card["kind"])(target, trained, card), target.sequences.label
     return Learner(
         rows=partial(_draw, target),
         count=lambda drawn: {
@@ -131,6 +132,17 @@ def _learner(target: Target, trained: Path, card: Mapping[str, Any]) -> Learner:
         too_few=_too_few,
         train=lambda arm, drawn: _judge(learn(arm, drawn), drawn, target),
     )
+
+
+def _arms(kind: str) -> "type[ClassicalArms | NetworkArms]":
+    """What trains the arms of a kind; imported here so that neither waits for the other."""
+    if kind in CLASSICAL_KINDS:
+        from visitseq.transfer.classical_arms import ClassicalArms  # noqa: PLC0415
+
+        return ClassicalArms
+    from visitseq.transfer.network_arms import NetworkArms  # noqa: PLC0415
+
+    return NetworkArms
 
 
 def _draw(target: Target, arm: Arm) -> DrawnRows:

@@ -39,9 +39,12 @@ class OnsetMeasure:
     names = (*METRICS, *RECALIBRATED)
 
     def __init__(self, target: Target, draws: int) -> None:
-        self.test = target.sequences.take(target.test)
+        self.target = target
         self.bootstrap = (draws, target.seed, target.fold)
-        self.of_test = {"n": len(self.test), "cases": int(self.test.label.sum())}
+        self.of_test = {
+            "n": len(target.test),
+            "cases": int(target.sequences.label[target.test].sum()),
+        }
         self.groups = len(np.unique(target.groups.rows[target.test]))
 
     def estimate(self, result: ArmResult) -> Measured:
@@ -73,7 +76,7 @@ class OnsetMeasure:
         )
         mended = self._recalibrated(test, fit_recalibration(validation)).estimates
         content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        halves = coverage_halves(self.test, known)
+        halves = coverage_halves(self.target.sequences, self.target.test, known)
         return {
             "zero_shot": {
                 **content,
