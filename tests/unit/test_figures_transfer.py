@@ -265,6 +265,16 @@ def test_the_curve_by_hand(study: Study, results: list[TransferResult]) -> None:
     assert tuned.chosen[:, 0].tolist() == [3, 4, 5, 6, 7]
 
 
+def test_the_curve_is_of_the_folds_that_could_be_trained(tmp_path: Path) -> None:
+    study = written(tmp_path, tasks=ONSETS, folds=[0, 1])
+    ((direction, model),) = study.transferred
+    path = study.transfer_folder(direction, model, 0) / "curve.csv"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    tuned, _ = read_curves(study, *read_transfers(study))
+    assert tuned.mean[0] == pytest.approx(0.7)
+    assert overlaps(drawn(study)["transfer_curve"]) == []
+
+
 def test_the_published_curve_stands_apart(figures: dict[str, Figure]) -> None:
     printed = doctor_ai()["fig3"]["recall_at_30"]
     assert [len(curve) for curve in printed.values()] == [21, 20]
