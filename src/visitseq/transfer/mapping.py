@@ -27,7 +27,7 @@ def read_mapping(path: Path) -> pa.Table:
     Raises
     ------
     UserError
-        The file is no such CSV, a row lacks a code, or it says two things of one target code.
+        The file is no such CSV, a row lacks a code, or a target code stands twice.
     """
     as_text = csv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, pa.string()))
     try:
