@@ -42,8 +42,8 @@ def read_mapping(path: Path) -> pa.Table:
     blank = pc.or_(*(pc.equal(table[name], "") for name in COLUMNS))
     if pc.any(blank).as_py():
         raise UserError(
-            f"Mapping {path}: {pc.sum(blank).as_py()} rows lack a code. Leave them out: a code that "
-            "the file does not hold keeps its name."
+            f"Mapping {path}: {pc.sum(blank).as_py()} rows lack a code. Leave them out: a code "
+            "that the file does not hold keeps its name."
         )
     counts = table.column("target_code").value_counts()
     twice = pc.sum(pc.greater(counts.field("counts"), 1)).as_py() if len(counts) else 0
