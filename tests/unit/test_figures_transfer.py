@@ -21,11 +21,18 @@ from visitseq.figures.metrics_table import metrics_table
 from visitseq.figures.model_results import ModelResult, read_results
 from visitseq.figures.next_visit_results import NextVisitResult, read_next_visits
 from visitseq.figures.published_next_visit import doctor_ai
+from visitseq.figures.small_cells import HIDDEN, show_count
 from visitseq.figures.study import Direction, Study
 from visitseq.figures.style import house_style
+from visitseq.figures.transfer_counts import training_counts
 from visitseq.figures.transfer_curve import read_curves
 from visitseq.figures.transfer_figures import transfer_figures, transfer_tables
-from visitseq.figures.transfer_results import TransferResult, mean_of_folds, read_transfers
+from visitseq.figures.transfer_results import (
+    Counts,
+    TransferResult,
+    mean_of_folds,
+    read_transfers,
+)
 
 NAMES = [f"transfer_{what}" for what in ("matrix", "fraction", "curve", "coverage", "calibration")]
 ONSET = {"kind": "onset", "cohort": "heart_failure", "observation_months": 18}
@@ -184,6 +191,13 @@ def test_what_is_small_is_not_shown(tmp_path: Path) -> None:
     assert words(figures["transfer_coverage"]).count("suppressed") == 2
     for name in ("transfer_fraction", "transfer_coverage"):
         assert overlaps(figures[name]) == []
+
+
+def test_rows_that_tell_few_cases_or_controls_are_hidden() -> None:
+    assert training_counts(Counts(200, 40), 10) == ("200", "40")
+    assert training_counts(Counts(49, 40), 10) == (HIDDEN, "40")
+    assert training_counts(Counts(90, 9), 10) == (HIDDEN, show_count(9, 10))
+    assert training_counts(Counts(90, None), 10) == ("90", "")
 
 
 def test_an_empty_group_is_undefined_and_not_small(tmp_path: Path) -> None:
