@@ -23,8 +23,8 @@ def tested_counts(study: Study, result: TransferResult, arm: Arm) -> tuple[str, 
 def training_counts(counts: Counts, minimum: int) -> tuple[str, str]:
     """Rows (or persons) and cases that an arm was trained on.
 
-    With few cases, the rows are hidden too: in a matched cohort they are a multiple. So they are with
-    few controls, which are the rest.
+    With few cases, the rows are hidden too: in a matched cohort they are a multiple. With few
+    controls they are hidden, for these are the rest.
     """
     if counts.cases is None:
         return show_count(counts.rows, minimum), ""
