@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from visitseq.figures.style import house_style
 from visitseq.figures.transfer_counts import training_counts
 from visitseq.figures.transfer_curve import read_curves
 from visitseq.figures.transfer_figures import transfer_figures, transfer_tables
+from visitseq.figures.transfer_fraction import draw_by_fraction
 from visitseq.figures.transfer_results import (
     Counts,
     TransferResult,
@@ -191,6 +193,19 @@ def test_what_is_small_is_not_shown(tmp_path: Path) -> None:
     assert words(figures["transfer_coverage"]).count("suppressed") == 2
     for name in ("transfer_fraction", "transfer_coverage"):
         assert overlaps(figures[name]) == []
+
+
+def test_the_legend_names_what_is_drawn(tmp_path: Path) -> None:
+    shown = written(tmp_path, models=("gru", "svm"), tasks=ONSETS)
+    gru, svm = read_transfers(shown)
+    few = replace(gru.zero_shot, tested=[Counts(100, 3)])
+    gru = replace(gru, arms=[few, *gru.trained])
+    with house_style():
+        said = words(draw_by_fraction(shown, [gru, svm]))
+        both = words(draw_by_fraction(shown, read_transfers(shown)))
+    assert "from scratch" in said
+    assert "last layer" not in said
+    assert "last layer" in both
 
 
 def test_rows_that_tell_few_cases_or_controls_are_hidden() -> None:
