@@ -33,7 +33,12 @@ from visitseq.ingest.files import list_inputs
 from visitseq.ingest.meds_files import meds_files
 from visitseq.ingest.released_files import released_files
 from visitseq.transfer.carried import check_fit, read_carried
-from visitseq.transfer.pairs import left_out_of_transfer, strategies_of, transferred
+from visitseq.transfer.pairs import (
+    left_out_of_transfer,
+    require_carried_run,
+    strategies_of,
+    transferred,
+)
 
 
 def fill(overlay):
@@ -118,6 +123,7 @@ try:
     }
     MAPPINGS = mapping_files()
     CARRIED = carried_models()
+    require_carried_run(config, CARRIED)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
