@@ -2,7 +2,7 @@
 
 The rows pass through the queries of ``sql/meds_*.sql``, as an OMOP site's pass through theirs:
 
-    meds_data       the rows of data/ with the columns that are read (``meds_files.py``)
+    meds_data       the rows of data/ with the columns that are read (``meds_data.py``)
     placed          what each code is (``meds_codes.py``)
     checked_row     the rows with what they are and the reason for which one is dropped
     known_birth, known_death, known_person, known_period    what rows say of persons
@@ -30,7 +30,8 @@ import pyarrow as pa
 from visitseq.engine import connect
 from visitseq.errors import UserError
 from visitseq.ingest.meds_codes import DOMAINS, Placed, place_code
-from visitseq.ingest.meds_files import data_query, meds_files
+from visitseq.ingest.meds_data import data_query
+from visitseq.ingest.meds_files import meds_files
 from visitseq.ingest.meds_metadata import code_ancestors, described_codes, read_metadata
 from visitseq.ingest.typed import MARK
 from visitseq.tables import ANCESTORS, CODES, OBSERVATION_PERIODS, PERSONS, write_parquet

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from visitseq.errors import UserError
 from visitseq.ingest.meds_codes import Placed
-from visitseq.ingest.meds_files import read_schema
+from visitseq.ingest.meds_data import read_schema
 from visitseq.tables import ANCESTORS, CODES
 
 #: Of the column ``ancestors`` of an export.
