@@ -5,7 +5,8 @@ kind of task may ask for what a kind of model or an encoding cannot give: such a
 out of the grid and named, and refused with the reason where somebody asks for it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from visitseq.encode.refusal import refusal_of_encoding
@@ -153,3 +154,23 @@ def left_out(config: Section) -> list[str]:
                 if reason is not None:
                     sentences.append(f"{section} {other} is left out of task {name}: {reason}.")
     return sentences
+
+
+def without_any_model(config: Section) -> list[str]:
+    """Tasks that no model is left for though the study names some, a sentence each."""
+    run = config["run"]
+    if not (run["encodings"] and run["models"]):
+        return []
+    return [
+        f"task {task} is run with no encoding and model: all that run names are left out of it."
+        for task in run["tasks"]
+        if not lacks_outcome(config, task) and not any(_runs(config, task))
+    ]
+
+
+def _runs(config: Section, task: str) -> Iterator[bool]:
+    """Whether each encoding and model of the study goes with a task."""
+    for encoding, model in product(config["run"]["encodings"], config["run"]["models"]):
+        sections = (config["tasks"][task], config["encodings"][encoding], config["models"][model])
+        named = asked(config["run"], task, encoding=encoding, model=model)
+        yield named and refusal(*sections) is None

@@ -274,6 +274,15 @@ def test_what_is_read_is_rolled_up_as_the_labels_are(tmp_path: Path) -> None:
 UNROLLED = "not_rolled_up_procedure"
 
 
+def test_a_rollup_that_reaches_few_codes_is_said_aloud(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("WARNING"):
+        encode(tmp_path, EVENTS, **{**NEXT_VISIT, "rollup": "icd3", "level": 2})
+    assert "rollup icd3: " in caplog.text
+    assert "codes of domain condition could not be rolled up" in caplog.text
+
+
 def test_codes_are_not_rolled_up_where_labels_are_codes(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="with rollup none the labels are codes"):
         encode(tmp_path, EVENTS, vocabulary="rollup", **NEXT_VISIT)

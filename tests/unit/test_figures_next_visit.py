@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from arrow_visits import Row, write_histories, write_vocabulary
 from figure_words import overlaps
@@ -202,6 +203,19 @@ def test_table_1_by_hand(tmp_path: Path) -> None:
         "<2",
     ]
     assert "reached by 2 patients" in list(values)[3]
+
+
+def test_table_1_says_which_share_of_the_codes_was_rolled_up(tmp_path: Path) -> None:
+    mapping = mapping_of(sections={"last_visit": {"kind": "last_visit"}}, minimum_cell=2)
+    write_next_visits(mapping, tmp_path, persons=14)
+    path = tmp_path / "3_encode/riverside/dx/one_hot/visits.arrow"
+    batch = pa.ipc.open_file(pa.BufferReader(path.read_bytes())).get_batch(0)
+    counted = {"rolled_up_condition": "3", "not_rolled_up_condition": "1"}
+    with pa.ipc.new_file(path, batch.schema.with_metadata(counted)) as writer:
+        writer.write_batch(batch.replace_schema_metadata(counted))
+    table = next_visit_data_table(Study.from_mapping(mapping, tmp_path))
+    values = dict(zip(table["quantity"], table["value"], strict=True))
+    assert values["codes of domain condition that were rolled up, share"] == "0.75"
 
 
 def test_table_1_of_few_persons_says_nothing(tmp_path: Path) -> None:

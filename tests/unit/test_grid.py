@@ -2,7 +2,15 @@ from typing import Any
 
 import pytest
 
-from visitseq.grid import asked, left_out, refusal, replicates, unexplained, unexported
+from visitseq.grid import (
+    asked,
+    left_out,
+    refusal,
+    replicates,
+    unexplained,
+    unexported,
+    without_any_model,
+)
 
 ONSET = {"kind": "onset"}
 FORECAST = {"kind": "forecast", "labels": ["condition", "drug"]}
@@ -67,6 +75,23 @@ def test_a_network_of_both_directions_cannot_predict_the_next_visit() -> None:
     both = {"kind": "recurrent", "bidirectional": True}
     assert "has read the visits that it is to predict" in str(refusal(NEXT_VISIT, model=both))
     assert refusal(ONSET, model=both) is None
+
+
+def test_a_task_that_no_model_is_left_for_is_named() -> None:
+    run: dict[str, Any] = {"tasks": ["next"], "encodings": ["conditions"], "models": ["svm"]}
+    config = {
+        "run": {**run, "narrow": {}},
+        "tasks": {"next": NEXT_VISIT},
+        "encodings": {"conditions": CONDITIONS},
+        "models": {"svm": {"kind": "svm"}, "last": {"kind": "last_visit"}},
+    }
+    assert without_any_model(config) == [
+        "task next is run with no encoding and model: all that run names are left out of it."
+    ]
+    config["run"]["models"] = ["svm", "last"]
+    assert without_any_model(config) == []
+    config["run"]["models"] = []
+    assert without_any_model(config) == []
 
 
 def test_what_a_next_visit_has_no_use_for_is_refused() -> None:

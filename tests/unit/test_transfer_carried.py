@@ -438,6 +438,8 @@ def test_the_overlay_and_the_card_say_what_is_there(carried: Path) -> None:
     name = overlay["sites"]["carried_riverside"]["path"]
     assert overlay["cohorts"]["patients"]["phenotype"] == f"{name}/phenotype.yaml"
     assert overlay["tasks"]["onset"] == ONSET
+    # The command in its head names the file where it is, which is below --directory.
+    assert f"runs/mine/{name}/study.yaml" in (carried / "study.yaml").read_text()
     card = (carried / "model_card.md").read_text()
     auroc = read(carried / "metrics.json")["auroc"]["value"]
     assert f"| auroc | {auroc:.3f} |" in card

@@ -28,6 +28,7 @@ from visitseq.grid import (
     replicates,
     unexplained,
     unexported,
+    without_any_model,
 )
 from visitseq.ingest.files import list_inputs
 from visitseq.ingest.meds_files import meds_files
@@ -160,6 +161,8 @@ FORWARD = [
 if workflow.is_main_process:
     for sentence in [*left_out(config), *left_out_of_transfer(config, CARRIED)]:
         logger.info(sentence)
+    for sentence in without_any_model(config):
+        logger.warning(sentence)
 
 
 def either(names):

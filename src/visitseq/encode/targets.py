@@ -114,6 +114,25 @@ def encode_targets(
         ", ".join(f"{count} {reason}" for reason, count in left_out.items()),
     )
     columns.log_counts()
+    _warn_of_rollup(task["rollup"], labels.counts)
+
+
+def _warn_of_rollup(rollup: str, counts: Mapping[str, int]) -> None:
+    """Say aloud where most of a domain's codes keep their names and become no wider labels."""
+    for name, left in counts.items():
+        domain = name.removeprefix("not_rolled_up_")
+        if domain == name or rollup == "none":
+            continue
+        total = left + counts[f"rolled_up_{domain}"]
+        if 2 * left > total:
+            log.warning(
+                "rollup %s: %d of %d codes of domain %s could not be rolled up and are labels "
+                "themselves (docs/doctor_ai.md)",
+                rollup,
+                left,
+                total,
+                domain,
+            )
 
 
 def _nobody(persons: int, task: Mapping[str, Any]) -> str:

@@ -19,7 +19,8 @@ _COMMENT = """\
 # To score your own site with this model. Lay it over the configuration together with a file that
 # says where your records are (sites: {{mine: {{source: omop, path: /data/omop, records: real}}}}):
 #
-#   snakemake transfer --cores 2 --directory runs/mine --configfile mine.yaml {folder}/study.yaml
+#   snakemake transfer --cores 2 --directory runs/mine \\
+#     --configfile mine.yaml runs/mine/{folder}/study.yaml
 #
 # It scores one part of your persons for each of run/folds: with all folds, everybody once.
 # Paths below are relative to --directory: put the folder there, or change both. docs/carry.md has
@@ -47,7 +48,7 @@ def study_overlay(names: Section, sections: Section, fold: int) -> str:
     """
     folder, carried = folder_name(names, fold), f"carried_{names['site']}"
     task, cohort = sections["task"], dict(sections["cohort"])
-    if "phenotype" in cohort:
+    if cohort.get("phenotype") is not None:
         cohort["phenotype"] = f"{folder}/phenotype.yaml"
     content = {
         "run": {

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from visitseq.encode.histories import Histories, read_histories
-from visitseq.encode.sequences import Integers
+from visitseq.encode.sequences import Integers, open_batch
 from visitseq.figures.published import HEADING
 from visitseq.figures.published_next_visit import doctor_ai, published_labels
 from visitseq.figures.rows_tested import show_persons
@@ -57,6 +57,7 @@ def _quantities(study: Study, setting: Setting) -> list[tuple[str, str, str]]:
         ("most_codes_of_a_visit", largest, f"{reached:,}"),
         ("codes", "distinct codes", f"{len(np.unique(histories.codes)):,}"),
         *_label_quantities(study, setting),
+        *_rolled_up(study, setting),
         ("days_between_visits", "days between visits, mean", _mean(_gaps(histories))),
         ("share_with_more_than_10_labels", with_many, show_share(many, persons, minimum)),
     ]
@@ -72,6 +73,18 @@ def _label_quantities(study: Study, setting: Setting) -> Iterator[tuple[str, str
             count = sum(name.startswith(f"{domain}/") for name in names)
             yield f"{domain}_labels", f"distinct labels, {domain}", f"{count:,}"
     yield "labels", "distinct labels, all", f"{len(names):,}"
+
+
+def _rolled_up(study: Study, setting: Setting) -> Iterator[tuple[str, str, str]]:
+    """Which share of each domain's codes became wider labels, where the task asks for that."""
+    counted = open_batch(study.visits(setting)).schema.metadata or {}
+    task = study.next_visits[setting.task]
+    for domain in task["labels"] if task["rollup"] != "none" else ():
+        names = (f"{name}_{domain}".encode() for name in ("rolled_up", "not_rolled_up"))
+        up, left = (int(counted.get(name, 0)) for name in names)
+        if up + left:
+            words = f"codes of domain {domain} that were rolled up, share"
+            yield f"rolled_up_{domain}", words, f"{up / (up + left):.2f}"
 
 
 def _largest(histories: Histories, sizes: Integers) -> Integers:
@@ -91,7 +104,9 @@ def _gaps(histories: Histories) -> npt.NDArray[np.float32]:
 
 def _printed(study: Study, setting: Setting, quantity: str) -> str:
     """What Table 1 or the text has; of all labels together where the task has both kinds."""
-    number = doctor_ai()["table1"][quantity]
+    number = doctor_ai()["table1"].get(quantity)  # the paper does not say how many it rolled up
+    if number is None:
+        return ""
     of_both = quantity in ("labels", "share_with_more_than_10_labels")
     if of_both and published_labels(study.next_visits[setting.task]) != "dx_rx":
         return ""

@@ -39,6 +39,8 @@ MARGIN_BELOW = 0.3
 def draw_schematic_network(study: Study) -> Figure:
     """Draw the network and its cell."""
     name = study.network
+    if not study.onsets:
+        return empty_figure("no task with an outcome was run", synthetic=False)
     if name is None:
         return empty_figure("no recurrent network was run", synthetic=False)
     model = study.model_sections[name]
