@@ -29,7 +29,7 @@ from visitseq.grid import (
     unexplained,
     unexported,
 )
-from visitseq.ingest.files import list_inputs
+from visitseq.ingest.files import list_inputs, persons_digest
 from visitseq.ingest.released_files import released_files
 from visitseq.transfer.carried import check_fit, read_carried
 from visitseq.transfer.pairs import left_out_of_transfer, strategies_of, transferred
@@ -49,24 +49,40 @@ def site_inputs():
     """
     found = {}
     for name, site in config["sites"].items():
-        if site["source"] == "omop" and (name in RUN["sites"] or os.path.exists(site["path"])):
+        here = site.get("path") or ""
+        if site["source"] == "omop" and (name in RUN["sites"] or os.path.exists(here)):
             found[name] = [str(path) for path in list_inputs(name, site)]
         if site["source"] == "doctorai" and (name in RUN["sites"] or glob(f"{site['path']}*")):
             found[name] = [str(path) for path in released_files(name, site).every]
     return found
 
 
-def phenotype_file(cohort):
-    """The phenotype file of a cohort: a name in workflow/phenotypes, or a path."""
-    name = config["cohorts"][cohort]["phenotype"]
+def phenotype_file(name, key):
+    """The phenotype file of a name in workflow/phenotypes, or a path; `key` is where it is named."""
     shipped = f"{PHENOTYPES}/{name}.yaml"
     if os.path.isfile(shipped) or os.path.isfile(name):
         return shipped if os.path.isfile(shipped) else name
     known = sorted(file.stem for file in Path(PHENOTYPES).glob("*.yaml"))
     raise UserError(
-        f"Configuration, cohorts/{cohort}/phenotype: {name} does not exist. It is the name of a "
-        f"file in workflow/phenotypes ({', '.join(known)}) or the path of a phenotype file."
+        f"Configuration, {key}/phenotype: {name} does not exist. It is the name of a file in "
+        f" workflow/phenotypes ({', '.join(known)}) or the path of a phenotype file."
     )
+
+
+def restriction_files():
+    """By site of the study whose records are restricted: its section, with the digest of the file of
+    persons in its place, and the files that it names."""
+    found = {}
+    for name in RUN["sites"]:
+        restrict, files = dict(config["sites"][name].get("restrict", {})), {}
+        if restrict.get("phenotype") is not None:
+            key = f"sites/{name}/restrict"
+            files["phenotype"] = phenotype_file(restrict["phenotype"], key)
+        if restrict.get("persons") is not None:
+            files["persons"] = restrict["persons"]
+            restrict["persons"] = persons_digest(name, Path(files["persons"]))
+        found[name] = restrict, files
+    return found
 
 
 def mapping_files():
@@ -109,10 +125,11 @@ try:
     RUN = config["run"]
     SITE_INPUTS = site_inputs()
     PHENOTYPE_FILES = {
-        name: phenotype_file(name)
+        name: phenotype_file(cohort["phenotype"], f"cohorts/{name}")
         for name, cohort in config["cohorts"].items()
         if cohort.get("phenotype") is not None
     }
+    RESTRICTIONS = restriction_files()
     MAPPINGS = mapping_files()
     CARRIED = carried_models()
 except UserError as error:
@@ -260,10 +277,20 @@ def only(site, *keys):
 
 
 def place_of(wildcards):
-    """The folder or database that holds a site's records."""
+    """The folder or database that holds a site's records, or which server does."""
     if is_simulated(wildcards.site):
-        return f"results/1_ingest/{wildcards.site}/omop"
-    return config["sites"][wildcards.site]["path"]
+        return {"path": f"results/1_ingest/{wildcards.site}/omop"}
+    return only(wildcards.site, "path", "url_env", "spark", "version")
+
+
+def restriction_of(wildcards):
+    """A site's restriction, a digest in the place of its persons."""
+    return RESTRICTIONS.get(wildcards.site, [{}])[0]
+
+
+def restricting(key):
+    """The file that a site's restriction names under ``key``, if it does."""
+    return lambda wildcards: RESTRICTIONS.get(wildcards.site, [{}, {}])[1].get(key, [])
 
 
 def cohort_of(wildcards):

@@ -30,11 +30,11 @@ class LocalEngine:
             if table in self._found
         }
 
-    def count(self, table: str, query: str) -> int:  # noqa: ARG002 (no message is made here)
+    def count(self, table: str, query: str) -> int:
         """See :class:`visitseq.ingest.engine.Engine`."""
         return int(self._connection.execute(query).fetchall()[0][0])
 
-    def copy(self, table: str, query: str, path: Path) -> None:  # noqa: ARG002
+    def copy(self, table: str, query: str, path: Path) -> None:
         """See :class:`visitseq.ingest.engine.Engine`."""
         escaped = str(path).replace("'", "''")
         self._connection.execute(f"COPY ({query}) TO '{escaped}' (FORMAT parquet)")

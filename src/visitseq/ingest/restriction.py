@@ -103,8 +103,14 @@ def read_restriction(
     UserError
         A phenotype file that is not valid, or a file of persons that is not one id a line.
     """
+    disease = None if phenotype is None else read_phenotype(phenotype)
+    if disease is not None and not (disease.concepts or disease.icd9cm or disease.icd10cm):
+        raise UserError(
+            f"Site {name}: restrict/phenotype: {disease.name} names neither a concept nor an ICD "
+            "code, by which its persons could be found where the records are."
+        )
     return Restriction(
-        phenotype=None if phenotype is None else read_phenotype(phenotype),
+        phenotype=disease,
         persons=None if persons is None else _read_persons(name, persons),
         first=restrict.get("from"),
         last=restrict.get("until"),
@@ -117,7 +123,9 @@ def qualifying_persons(phenotype: Phenotype, tables: Collection[str]) -> str:
     excluded = {concept.id for concept in phenotype.exclude}
     concepts = {concept.id for concept in phenotype.concepts} | {*phenotype.listed}
     roots = {concept.id for concept in phenotype.concepts if concept.descendants}
-    tests = [f"qualifying.{domain}_concept_id IN ({listed(sorted(concepts - excluded))})"]
+    tests = []
+    if concepts - excluded:
+        tests.append(f"qualifying.{domain}_concept_id IN ({listed(sorted(concepts - excluded))})")
     if roots and "concept_ancestor" in tables:
         tests.append(
             f"qualifying.{domain}_concept_id IN (SELECT descendant_concept_id "

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from visitseq.errors import UserError
 from visitseq.ingest.translate import Relation
 
-#: SQLGlot's dialect by the URL's scheme, which for those after PostgreSQL is the ADBC driver's name.
+#: SQLGlot's dialect by the URL's scheme; of those after Redshift that is the ADBC driver's name.
 DIALECTS = {
     "postgresql": "postgres",
     "postgres": "postgres",
@@ -208,6 +208,7 @@ def _connect(
     try:
         if DIALECTS[scheme] in ("postgres", "redshift"):
             libpq = "postgresql" + url[len(scheme) :]
+            connection: adbc_driver_manager.dbapi.Connection
             connection = adbc_driver_postgresql.dbapi.connect(libpq)
         else:
             connection = adbc_driver_manager.dbapi.connect(scheme, url, autocommit=True)

@@ -13,6 +13,7 @@ ones before it made::
 DuckDB runs them out of core: what exceeds the memory limit spills to a folder beside the output.
 """
 
+import importlib.util
 import json
 import logging
 import tempfile
@@ -34,7 +35,6 @@ from visitseq.ingest.omop import EVENT_TABLES, tables_to_read
 from visitseq.ingest.pull import pull_tables
 from visitseq.ingest.restriction import Restriction, read_restriction
 from visitseq.ingest.server import open_server
-from visitseq.ingest.spark import open_spark
 from visitseq.ingest.typed import MARK, open_tables
 from visitseq.tables import ANCESTORS, CODES, OBSERVATION_PERIODS, PERSONS, write_parquet
 
@@ -117,7 +117,7 @@ def _pull(
     if site.get("url_env") is not None:
         opened: AbstractContextManager[Engine] = open_server(name, site)
     elif site.get("spark") is not None:
-        opened = open_spark(name, site)
+        opened = _open_spark(name, site)
     elif restriction != Restriction():
         read = list(dict.fromkeys([*domains, *restriction.domains()]))
         opened = open_local(name, site, read, scratch, **limits)
@@ -125,6 +125,18 @@ def _pull(
         return site["path"], {}
     with opened as engine:
         return str(folder), pull_tables(engine, name, domains, restriction, folder)
+
+
+def _open_spark(name: str, site: Mapping[str, Any]) -> AbstractContextManager[Engine]:
+    """Open a Spark session, where PySpark is installed: it is large, and few need it."""
+    if importlib.util.find_spec("pyspark") is None:
+        raise UserError(
+            f"Site {name}: PySpark is not installed, through which sites/{name}/spark is read. "
+            "Install it beside visitseq: pip install pyspark"
+        )
+    from visitseq.ingest.spark import open_spark  # noqa: PLC0415
+
+    return open_spark(name, site)
 
 
 def _open(

@@ -5,23 +5,22 @@ What the driver does here is SELECT; the master, the catalogue and their credent
 configuration (spark-defaults.conf) and one environment variable.
 """
 
-import importlib.util
 import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
 
 from visitseq.errors import UserError
 from visitseq.ingest.server import environment, write_batches
 from visitseq.ingest.translate import Relation
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
 
 
 class SparkEngine:
@@ -29,7 +28,7 @@ class SparkEngine:
 
     dialect = "spark"
 
-    def __init__(self, session: "SparkSession", name: str, catalog: str) -> None:
+    def __init__(self, session: SparkSession, name: str, catalog: str) -> None:
         self._session = session
         self._name = name
         self._catalog = catalog
@@ -66,9 +65,6 @@ class SparkEngine:
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
         """Turn Spark's error into one line with its name for it and none of its words."""
-        from py4j.protocol import Py4JError
-        from pyspark.errors import PySparkException
-
         try:
             yield
         except PySparkException as error:
@@ -84,7 +80,7 @@ class SparkEngine:
         )
 
 
-def _batches(frame: "DataFrame") -> Iterator[pa.RecordBatch]:
+def _batches(frame: DataFrame) -> Iterator[pa.RecordBatch]:
     """Arrow batches of a frame, packed by the executors, of one partition at a time."""
 
     # Within this function, so that it travels by value: executors need pyarrow, not visitseq.
@@ -109,24 +105,16 @@ def open_spark(name: str, site: Mapping[str, Any]) -> Iterator[SparkEngine]:
     Raises
     ------
     UserError
-        If the variable is not set, PySpark or Java is missing, or the master is not reached.
+        If the variable is not set, Java is missing, or the master is not reached.
     """
     master = environment(name, "spark/master_env", site["spark"]["master_env"])
-    if importlib.util.find_spec("pyspark") is None:
-        raise UserError(f"Site {name}: PySpark is not installed. pip install pyspark")
     remote = master.startswith("sc://")
     if not remote and shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         raise UserError(f"Site {name}: Spark needs Java (17 or newer), which is not installed.")
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-    from pyspark.sql import SparkSession
-
     if master.startswith("local"):
         # Without it the workers are whatever python3 the path finds.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = SparkSession.builder.appName("visitseq").config(
-        "spark.sql.session.timeZone", "UTC"
-    )
+    builder = SparkSession.builder.appName("visitseq").config("spark.sql.session.timeZone", "UTC")
     active = SparkSession.getActiveSession()
     try:
         session = (builder.remote(master) if remote else builder.master(master)).getOrCreate()

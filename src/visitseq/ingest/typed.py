@@ -96,27 +96,32 @@ def _scan_remote(
 ) -> dict[str, list[str]]:
     """Relations over Parquet files in object storage, read by DuckDB with the user's extension."""
     folder = place.rstrip("/")
-    try:
-        found = connection.execute(
-            "SELECT file FROM glob([$files, $parts]) ORDER BY file",
-            {"files": f"{folder}/*.parquet", "parts": f"{folder}/*/*.parquet"},
-        ).fetchall()
-    except duckdb.Error as error:
-        raise UserError(
-            f"Site {name}: DuckDB cannot list {folder} ({type(error).__name__}). Install the "
-            "extension that reads it (INSTALL httpfs) and store the secret that it needs (CREATE "
-            "PERSISTENT SECRET), both once; docs/warehouses.md shows how."
-        ) from None
     files: dict[str, list[str]] = {}
-    for (file,) in found:
-        table = file[len(folder) + 1 :].split("/")[0].lower().removesuffix(".parquet")
-        files.setdefault(table, []).append(_quote(file))
+    for pattern, part in (("*.parquet", -1), ("*/*.parquet", -2)):
+        for file in _glob(connection, name, f"{folder}/{pattern}"):
+            table = file.split("/")[part].lower().removesuffix(".parquet")
+            files.setdefault(table, []).append(_quote(file))
     relations = {table: files[table] for table in tables if table in files}
     check_required(name, folder, list(relations), tables)
     return {
         table: [f"read_parquet({path}, hive_partitioning = false)" for path in paths]
         for table, paths in relations.items()
     }
+
+
+def _glob(connection: duckdb.DuckDBPyConnection, name: str, pattern: str) -> list[str]:
+    """Files in object storage, in name order."""
+    try:
+        found = connection.execute(
+            "SELECT file FROM glob($pattern) ORDER BY file", {"pattern": pattern}
+        ).fetchall()
+    except duckdb.Error as error:
+        raise UserError(
+            f"Site {name}: DuckDB cannot list {pattern} ({type(error).__name__}). Install the "
+            "extension that reads it and store the secret that it needs, both once, as "
+            "docs/warehouses.md shows."
+        ) from error
+    return [file for (file,) in found]
 
 
 def _scan_csv(name: str, table: str, path: Path) -> str:
