@@ -211,7 +211,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "sites/lakeview: order_effect works in primary_care and intensive_care only, and the prese",
     ),
     ({"models": {"new": {}}}, "models/new: kind is missing"),
-    ({"sites": {"new": {"source": "omop"}}}, "sites/new: path is missing"),
+    (
+        {"sites": {"new": {"source": "omop"}}},
+        "sites/new: its records are at one of path, url_env and spark; found none",
+    ),
     ({"sites": {"old": {"source": "doctorai", "path": "x"}}}, "sites/old: times is missing"),
     ({"sites": {"riverside": {"path": "x"}}}, "sites/riverside: unknown key path"),
     ({"sites": {"a_to_b": {"source": "omop", "path": "x"}}}, "'a_to_b' does not have the form"),

@@ -1,6 +1,7 @@
 """A site's restriction, and the SQL in which it is asked of any engine."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def test_persons_with_a_phenotype(tmp_path: Path) -> None:
     events, summary = restricted(tmp_path, {}, phenotype=HEART_FAILURE)
     assert persons_in(events) == {1, 2, 3, 4}
     assert summary["tables"]["person"] == {"read": 6, "kept": 4, "dropped": {"restricted": 2}}
-    assert summary["tables"]["condition_occurrence"]["dropped"] == {"restricted": 2}
+    conditions = summary["tables"]["condition_occurrence"]
+    assert conditions == {"read": 7, "kept": 4, "dropped": {"no_concept": 1, "restricted": 2}}
 
 
 def test_persons_of_a_file_and_with_a_phenotype(tmp_path: Path) -> None:
@@ -132,7 +134,7 @@ def test_days_by_hand(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["1\nMallory\n", "\n", "person_id\n"])
 def test_a_file_without_ids_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UserError, match="file of persons .* cannot be used") as caught:
+    with pytest.raises(UserError, match=r"file of persons .* cannot be used") as caught:
         restricted(tmp_path, {}, persons=ids_file(tmp_path, text))
     assert "Mallory" not in str(caught.value)
 
@@ -177,19 +179,29 @@ class Recorder:
 @pytest.mark.parametrize("dialect", sorted({*DIALECTS.values(), "spark", "duckdb"}))
 def test_every_statement_is_a_select_that_its_dialect_parses(tmp_path: Path, dialect: str) -> None:
     engine = Recorder(dialect)
-    restriction = Restriction(
-        read_phenotype(HEART_FAILURE), tuple(range(12_000)), "2010-01-01", "2019-12-31"
-    )
+    restriction = Restriction(read_phenotype(HEART_FAILURE), (4, 1, 3), "2010-01-01", "2019-12-31")
     pull_tables(engine, "mine", ALL_DOMAINS, restriction, tmp_path)
-    lists = 12 if dialect in ("oracle", "tsql") else 2
-    # Eight tables by person, each counted too; care_site, concept and concept_ancestor once.
-    assert len(engine.asked) == 9 * (lists + 1) + 3
+    # Nine tables by person, each counted too; care_site, concept and concept_ancestor once.
+    assert len(engine.asked) == 9 * 2 + 3
+    assert sum("person_id IN (1, 3, 4)" in statement for statement in engine.asked) == 9
     for statement in engine.asked:
         tree = sqlglot.parse_one(statement, read=dialect)
         assert isinstance(tree, exp.Select)
         assert not list(tree.find_all(exp.Insert, exp.Update, exp.Delete, exp.Create, exp.Into))
         assert {table.db for table in tree.find_all(exp.Table)} == {"CDM"}
         assert sqlglot.parse_one(tree.sql(dialect=dialect), read=dialect) == tree
+
+
+@pytest.mark.parametrize(("dialect", "statements"), [("oracle", 13), ("postgres", 2)])
+def test_many_persons_are_named_in_lists_of_a_length_that_the_engine_takes(
+    tmp_path: Path, dialect: str, statements: int
+) -> None:
+    engine = Recorder(dialect)
+    pull_tables(engine, "mine", ["drug"], Restriction(None, tuple(range(12_001))), tmp_path)
+    asked = [text for text in engine.asked if '"DRUG_EXPOSURE"' in text and "count" not in text]
+    lists = [re.findall(r"\d+", text.split("IN (")[1]) for text in asked if "IN (" in text]
+    assert len(lists) == statements
+    assert [int(number) for part in lists for number in part] == list(range(12_001))
 
 
 def test_what_is_no_select_is_not_translated() -> None:

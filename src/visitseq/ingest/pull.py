@@ -22,7 +22,7 @@ from visitseq.errors import UserError
 from visitseq.ingest.engine import Engine
 from visitseq.ingest.files import check_required
 from visitseq.ingest.omop import EVENT_TABLES, TABLES, tables_to_read
-from visitseq.ingest.restriction import Restriction, listed
+from visitseq.ingest.restriction import NAMED_IDS, Restriction, listed
 from visitseq.ingest.translate import Relation, translate
 from visitseq.ingest.typed import check_columns
 
@@ -102,27 +102,38 @@ def pull_tables(
 
 def _pull(source: _Source, name: str, table: str, restriction: Restriction, folder: Path) -> int:
     """Bring one clinical table; return how many of its rows stayed."""
-    persons = restriction.persons if "person_id" in TABLES[table].columns else None
-    lists = [None] if persons is None else source.parts(persons)
-    conditions = [restriction.conditions(table, source.relations, ids) for ids in lists]
-    rows = _copy(source, table, [" AND ".join(tests) for tests in conditions], folder)
+    conditions = restriction.conditions(table, source.relations)
+    by_id = "person_id" in TABLES[table].columns
+    rows = _copy(source, table, conditions, restriction.persons if by_id else None, folder)
     whole = rows
-    if any(conditions):
+    if conditions:
         whole = source.engine.count(table, source.translated(f"SELECT count(*) FROM {table}"))
     log.info("site %s, table %s: %d of %d rows read", name, table, rows, whole)
     return whole - rows
 
 
-def _copy(source: _Source, table: str, conditions: Iterable[str], folder: Path) -> int:
-    """Write the rows that fulfil each of ``conditions`` to a file of its own; count them."""
+def _copy(
+    source: _Source,
+    table: str,
+    conditions: Sequence[str],
+    ids: Iterable[int] | None,
+    folder: Path,
+) -> int:
+    """Write the rows that fulfil all ``conditions`` to a folder of the table's; count them.
+
+    Where ``ids`` are named there is a statement and a file for each list of them that is not too
+    long; one at least, so that a table without a row keeps its columns.
+    """
     place = folder / table
-    place.mkdir(parents=True, exist_ok=True)
-    rows = 0
+    place.mkdir(parents=True)
     columns = ", ".join(name for name in TABLES[table].columns if _has(source, table, name))
-    for number, condition in enumerate(conditions):
-        query = f"SELECT {columns} FROM {table}" + (f" WHERE {condition}" if condition else "")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    statement = source.translated(f"SELECT {columns} FROM {table}{where}")
+    lists = [[0]] if ids is None else list(source.parts(ids)) or [[0]]
+    rows = 0
+    for number, part in enumerate(lists):
         path = place / f"part_{number:06}.parquet"
-        source.engine.copy(table, source.translated(query), path)
+        source.engine.copy(table, statement.replace(NAMED_IDS, listed(part)), path)
         rows += pq.read_metadata(path).num_rows
     return rows
 
@@ -139,9 +150,7 @@ def _pull_vocabulary(source: _Source, name: str, folder: Path) -> None:
         ("concept", "concept_id"),
     ):
         if table in source.relations:
-            # Where no row names a concept the file is there all the same, without a row.
-            lists = list(source.parts(named)) or [[0]]
-            rows = _copy(source, table, [f"{column} IN ({listed(ids)})" for ids in lists], folder)
+            rows = _copy(source, table, [f"{column} IN ({NAMED_IDS})"], named, folder)
             log.info("site %s, table %s: %d rows read", name, table, rows)
             named |= _concepts_in(folder / table)
 

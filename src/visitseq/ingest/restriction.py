@@ -15,7 +15,7 @@ is a case, the cohort decides, from the rows of everybody who came.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from typing import Any
 from visitseq.cohort.phenotype import Phenotype, read_phenotype
 from visitseq.errors import UserError
 from visitseq.ingest.omop import EVENT_TABLES, TABLES
+
+#: Stands in a query for a list of ids, put in once the query is translated.
+NAMED_IDS = "named_ids"
 
 _NOT_DATED = ("person", "observation_period", "death")
 
@@ -50,9 +53,7 @@ class Restriction:
         """Return the domain in which the phenotype is looked for, if there is one."""
         return [] if self.phenotype is None else [self.phenotype.domain]
 
-    def conditions(
-        self, table: str, tables: Collection[str], ids: Sequence[int] | None = None
-    ) -> list[str]:
+    def conditions(self, table: str, tables: Collection[str]) -> list[str]:
         """Conditions on the rows of ``table``, in DuckDB's SQL; none where every row is needed.
 
         Parameters
@@ -61,13 +62,13 @@ class Restriction:
             The OMOP table.
         tables
             The tables that are there, which the conditions may ask.
-        ids
-            The persons of one statement, a part of ``persons``.
+
+        ``NAMED_IDS`` stands in them for the ids of ``persons``, which may be many.
         """
         found = []
         if "person_id" in TABLES[table].columns:
-            if ids is not None:
-                found.append(f"person_id IN ({listed(ids)})")
+            if self.persons is not None:
+                found.append(f"person_id IN ({NAMED_IDS})")
             if self.phenotype is not None:
                 found.append(f"person_id IN ({qualifying_persons(self.phenotype, tables)})")
         if table not in _NOT_DATED:
