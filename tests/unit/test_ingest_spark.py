@@ -62,7 +62,7 @@ def test_the_same_bytes_as_from_files(tmp_path: Path, monkeypatch: pytest.Monkey
         f"SELECT count(*) FROM read_parquet('{tmp_path}/restricted_spark/persons.parquet')"
     ).fetchall() == [(8,)]
     no_schema = {**site(), "spark": {"master_env": "SPARK_MASTER", "catalog": "cmd"}}
-    with pytest.raises(UserError, match="Spark finds no OMOP table in cmd. Set sites/mine/spark"):
+    with pytest.raises(UserError, match=r"Spark finds no OMOP table in cmd. Set sites/mine/spark"):
         ingest_site(name="mine", site=no_schema, folder=tmp_path / "none")
 
 

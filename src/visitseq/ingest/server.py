@@ -48,7 +48,10 @@ _STATES = {
     "53": "the server is out of memory, disk or connections. Try again later",
     "57014": "the server cancelled the statement, for its time limit perhaps",
 }
-_BROKEN = "the connection broke off. Nothing was kept of it; run again when the server is up"
+_BROKEN = (
+    "the connection broke off, or the server ended the statement part-way. Nothing was kept of it; "
+    "run again when the server is up"
+)
 #: What the phrases of a refused connection mean.
 _REFUSALS = {
     "authentication failed": "it refuses the user or the password",
@@ -135,6 +138,8 @@ class ServerEngine:
         try:
             yield
         except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk here; what comes from the server has no number
             state = getattr(error, "sqlstate", None) or ""
             reason = _STATES.get(state, _STATES.get(state[:2], _BROKEN))
             if reason is _BROKEN and state and state[:2] not in ("08", "57"):
