@@ -78,8 +78,8 @@ def test_a_restriction_is_asked_of_the_server(
         "WHERE condition_concept_id = 4229440 ORDER BY 1"
     )
     persons.write_text("".join(f"{number}\n" for (number,) in with_failure[:5]), "utf-8")
-    named = {"phenotype": HEART_FAILURE, "persons": persons}
-    restrict = {"restrict": {"from": "2000-01-01", "until": "2015-12-31"}}
+    named: dict[str, Any] = {"phenotype": HEART_FAILURE, "persons": persons}
+    restrict: dict[str, Any] = {"restrict": {"from": "2000-01-01", "until": "2015-12-31"}}
     ingest_site(name="mine", site=site(**restrict), folder=tmp_path / "files", **named)
     ingest_site(name="mine", site=site(server, **restrict), folder=tmp_path / "server", **named)
     assert_same_bytes(tmp_path / "files", tmp_path / "server")

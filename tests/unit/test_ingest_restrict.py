@@ -70,7 +70,7 @@ TABLES_OF_SIX: Tables = {
 }
 
 
-def restricted(tmp_path: Path, restrict: Row, **files: Path) -> tuple[list[Row], Row]:
+def restricted(tmp_path: Path, restrict: Row, **files: Any) -> tuple[list[Row], Row]:
     """Ingest the six persons as far as ``restrict`` lets them; return events and summary."""
     path = write_folder(tmp_path / "omop", TABLES_OF_SIX)
     section = {"path": str(path), "domains": ["condition"], "restrict": restrict}

@@ -27,7 +27,13 @@ def test_the_password_and_the_ids_show_nowhere(
     sites = {"mine": {**section, "restrict": restrict}}
     study.write_text(yaml.safe_dump({"run": {"sites": ["mine"]}, "sites": sites}), "utf-8")
     directory.mkdir()
-    call = ["--cores", "1", "results/1_ingest/mine/events.parquet", "--configfile", study]
+    call: list[str | Path] = [
+        "--cores",
+        "1",
+        "results/1_ingest/mine/events.parquet",
+        "--configfile",
+        study,
+    ]
     with running_server() as server:
         load(server, SHARED)
         monkeypatch.setenv("OMOP_URL", server.url(password=f"{PASSWORD}-old"))
