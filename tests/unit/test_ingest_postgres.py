@@ -79,7 +79,8 @@ def test_a_restriction_is_asked_of_the_server(
     )
     persons.write_text("".join(f"{number}\n" for (number,) in with_failure[:5]), "utf-8")
     named: dict[str, Any] = {"phenotype": HEART_FAILURE, "persons": persons}
-    restrict: dict[str, Any] = {"restrict": {"from": "2000-01-01", "until": "2015-12-31"}}
+    days = {"from": "2000-01-01", "until": "2015-12-31"}
+    restrict: dict[str, Any] = {"restrict": days, "domains": ["condition", "drug"]}
     ingest_site(name="mine", site=site(**restrict), folder=tmp_path / "files", **named)
     ingest_site(name="mine", site=site(server, **restrict), folder=tmp_path / "server", **named)
     assert_same_bytes(tmp_path / "files", tmp_path / "server")
@@ -157,12 +158,16 @@ def test_a_connection_that_breaks_leaves_nothing_and_a_retry_works(
     killer = threading.Thread(target=kill_when_it_reads, args=[server])
     killer.start()
     with pytest.raises(UserError, match=r"table drug_exposure could not .* connection broke off"):
-        ingest_site(name="mine", site=site(server, schema="slow"), folder=tmp_path / "out")
+        ingest_site(
+            name="mine", site=site(server, schema="slow", domains=["drug"]), folder=tmp_path / "out"
+        )
     killer.join()
     assert list((tmp_path / "out").iterdir()) == []
     server.execute("CREATE OR REPLACE VIEW slow.drug_exposure AS SELECT * FROM cdm.drug_exposure")
-    ingest_site(name="mine", site=site(server, schema="slow"), folder=tmp_path / "out")
-    ingest_site(name="mine", site=site(server), folder=tmp_path / "unbroken")
+    ingest_site(
+        name="mine", site=site(server, schema="slow", domains=["drug"]), folder=tmp_path / "out"
+    )
+    ingest_site(name="mine", site=site(server, domains=["drug"]), folder=tmp_path / "unbroken")
     assert_same_bytes(tmp_path / "out", tmp_path / "unbroken")
 
 
@@ -194,6 +199,11 @@ def test_what_is_wrong_is_named_and_the_password_never(
         (server.url(password=PASSWORD + "!"), "cdm", "it refuses the user or the password"),
         (server.url(database="nowhere"), "cdm", "it knows no such database or user"),
         (nobody, "cdm", "nobody listens at that host and port"),
+        (
+            f"snowflake://u:{PASSWORD}@h/d",
+            "cdm",
+            "its URL may be wrong, or its driver not installed",
+        ),
         (good, "cmd", "has no table in schema cmd; its schemas are .*cdm.* Set sites/mine/schema"),
         (good, "odd", "table condition_occurrence: required column condition_concept_id, cond"),
         (good, "shut", "table person could not be read .*: the account may not read it"),

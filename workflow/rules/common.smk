@@ -70,17 +70,18 @@ def phenotype_file(name, key):
 
 
 def restriction_files():
-    """By site of the study whose records are restricted: its section, with the digest of the file of
-    persons in its place, and the files that it names."""
+    """By site: its restriction, with the digest of the file of persons in its place, and the files
+    that it names. Of a site outside the study the file may be absent, as its records may."""
     found = {}
-    for name in RUN["sites"]:
-        restrict, files = dict(config["sites"][name].get("restrict", {})), {}
+    for name, site in config["sites"].items():
+        restrict, files = dict(site.get("restrict", {})), {}
         if restrict.get("phenotype") is not None:
             key = f"sites/{name}/restrict"
             files["phenotype"] = phenotype_file(restrict["phenotype"], key)
         if restrict.get("persons") is not None:
             files["persons"] = restrict["persons"]
-            restrict["persons"] = persons_digest(name, Path(files["persons"]))
+            if name in RUN["sites"] or os.path.isfile(files["persons"]):
+                restrict["persons"] = persons_digest(name, Path(files["persons"]))
         found[name] = restrict, files
     return found
 
@@ -285,12 +286,12 @@ def place_of(wildcards):
 
 def restriction_of(wildcards):
     """A site's restriction, a digest in the place of its persons."""
-    return RESTRICTIONS.get(wildcards.site, [{}])[0]
+    return RESTRICTIONS[wildcards.site][0]
 
 
 def restricting(key):
     """The file that a site's restriction names under ``key``, if it does."""
-    return lambda wildcards: RESTRICTIONS.get(wildcards.site, [{}, {}])[1].get(key, [])
+    return lambda wildcards: RESTRICTIONS[wildcards.site][1].get(key, [])
 
 
 def cohort_of(wildcards):
