@@ -52,7 +52,7 @@ _BROKEN = (
     "the connection broke off, or the server ended the statement part-way. Nothing was kept of it; "
     "run again when the server is up"
 )
-#: What the phrases of a refused connection mean.
+#: What the phrases of a connection that PostgreSQL's client was refused mean.
 _REFUSALS = {
     "authentication failed": "it refuses the user or the password",
     "no password supplied": "it asks for a password",
@@ -221,7 +221,7 @@ def _connect(
             with connection.cursor() as cursor:
                 cursor.execute(_SNAPSHOT)
     except adbc_driver_manager.Error as error:
-        words = str(error)
+        words = str(error) if DIALECTS[scheme] in ("postgres", "redshift") else ""
         reasons = [meaning for phrase, meaning in _REFUSALS.items() if phrase in words]
         reason = reasons[0] if reasons else "its URL may be wrong, or its driver not installed"
         raise UserError(
