@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,19 @@ from visitseq.figures.metrics_table import metrics_table
 from visitseq.figures.model_results import ModelResult, read_results
 from visitseq.figures.next_visit_results import NextVisitResult, read_next_visits
 from visitseq.figures.published_next_visit import doctor_ai
+from visitseq.figures.small_cells import HIDDEN, show_count
 from visitseq.figures.study import Direction, Study
 from visitseq.figures.style import house_style
+from visitseq.figures.transfer_counts import training_counts
 from visitseq.figures.transfer_curve import read_curves
 from visitseq.figures.transfer_figures import transfer_figures, transfer_tables
-from visitseq.figures.transfer_results import TransferResult, mean_of_folds, read_transfers
+from visitseq.figures.transfer_fraction import draw_by_fraction
+from visitseq.figures.transfer_results import (
+    Counts,
+    TransferResult,
+    mean_of_folds,
+    read_transfers,
+)
 
 NAMES = [f"transfer_{what}" for what in ("matrix", "fraction", "curve", "coverage", "calibration")]
 ONSET = {"kind": "onset", "cohort": "heart_failure", "observation_months": 18}
@@ -186,6 +195,26 @@ def test_what_is_small_is_not_shown(tmp_path: Path) -> None:
         assert overlaps(figures[name]) == []
 
 
+def test_the_legend_names_what_is_drawn(tmp_path: Path) -> None:
+    shown = written(tmp_path, models=("gru", "svm"), tasks=ONSETS)
+    gru, svm = read_transfers(shown)
+    few = replace(gru.zero_shot, tested=[Counts(100, 3)])
+    gru = replace(gru, arms=[few, *gru.trained])
+    with house_style():
+        said = words(draw_by_fraction(shown, [gru, svm]))
+        both = words(draw_by_fraction(shown, read_transfers(shown)))
+    assert "from scratch" in said
+    assert "last layer" not in said
+    assert "last layer" in both
+
+
+def test_rows_that_tell_few_cases_or_controls_are_hidden() -> None:
+    assert training_counts(Counts(200, 40), 10) == ("200", "40")
+    assert training_counts(Counts(49, 40), 10) == (HIDDEN, "40")
+    assert training_counts(Counts(90, 9), 10) == (HIDDEN, show_count(9, 10))
+    assert training_counts(Counts(90, None), 10) == ("90", "")
+
+
 def test_an_empty_group_is_undefined_and_not_small(tmp_path: Path) -> None:
     shown = written(tmp_path, tasks=ONSETS)
     path = shown.transfer_folder(shown.directions[0], "gru", 0) / "metrics.json"
@@ -263,6 +292,16 @@ def test_the_curve_by_hand(study: Study, results: list[TransferResult]) -> None:
     assert (tuned.low[0], tuned.high[0]) == pytest.approx((0.69, 0.71))
     assert np.isnan(tuned.mean).tolist() == [False] * 9 + [True] * 4  # draw 0 has 8 epochs
     assert tuned.chosen[:, 0].tolist() == [3, 4, 5, 6, 7]
+
+
+def test_the_curve_is_of_the_folds_that_could_be_trained(tmp_path: Path) -> None:
+    study = written(tmp_path, tasks=ONSETS, folds=[0, 1])
+    ((direction, model),) = study.transferred
+    path = study.transfer_folder(direction, model, 0) / "curve.csv"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    tuned, _ = read_curves(study, *read_transfers(study))
+    assert tuned.mean[0] == pytest.approx(0.7)
+    assert overlaps(drawn(study)["transfer_curve"]) == []
 
 
 def test_the_published_curve_stands_apart(figures: dict[str, Figure]) -> None:

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from arrow_visits import Row, write_visits
 from small_training import CLASSICAL, CODES, ENCODING, FOLD, GRU, PARTS, TASK, cohort, inputs
+from small_transfer import transfer
 
 from visitseq import tables
 from visitseq.errors import UserError
@@ -28,7 +29,9 @@ from visitseq.export.reduced import reduce_model
 from visitseq.export.small_counts import suppress_counts
 from visitseq.train.baseline import train_baseline
 from visitseq.train.network import train_model
+from visitseq.transfer.arms import STRATEGIES
 from visitseq.transfer.carried import check_fit, read_carried
+from visitseq.transfer.pairs import strategies_of
 from visitseq.transfer.translate import translate_visits
 
 NAMES = {"site": "riverside", "task": "onset", "encoding": "one_hot", "model": "own"}
@@ -159,6 +162,24 @@ def test_the_folder_scores_its_home_to_what_it_says(kind: str, tmp_path: Path) -
     assert files == {*read(carried / MANIFEST)["files"], MANIFEST}
     assert not holds(carried, RARE, *map(str, range(FIRST_PERSON, FIRST_PERSON + 300)))
     assert holds(carried, "condition/0")
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_what_left_can_be_trained_on(kind: str, tmp_path: Path) -> None:
+    carried = export(tmp_path, MODELS[kind])
+    pair = {"strategies": [*STRATEGIES[1:]], "fractions": [100], "draws": 1}
+    files = translate(tmp_path, carried)
+    names = {"visits": "arrow", "vocabulary": "parquet", "ancestors": "parquet"}
+    arguments: dict[str, Any] = {
+        **{name: files / f"{name}.{ending}" for name, ending in names.items()},
+        **{"trained": carried, "zero_shot": tmp_path / "abroad", "pair": pair},
+        **{"task": ONSET, "encoding": ENCODING, "fold": FOLD, "parts": PARTS, "seed": 0},
+        **{"draws": 100, "folder": tmp_path / "moved"},
+    }
+    score_onset(arguments["visits"], carried, tmp_path / "abroad", carried / "metrics.json")
+    content = transfer(arguments)
+    for strategy in strategies_of(pair, MODELS[kind]):
+        assert 0 < content[strategy]["100"]["auroc"]["value"] < 1
 
 
 def holds(folder: Path, *words: str) -> list[str]:

@@ -12,6 +12,7 @@ from visitseq.grid import left_out
 from visitseq.transfer.pairs import (
     left_out_of_transfer,
     refusal_of_strategy,
+    require_carried_run,
     strategies_of,
     transferred,
 )
@@ -98,10 +99,13 @@ def test_a_carried_model_moves_alone() -> None:
         "transfer carried to lakeview moves model gru of task heart_failure with encoding one_hot"
     )
     assert any(line.startswith(said) for line in left_out_of_transfer(config, CARRIED))
+    require_carried_run(config, CARRIED)
     config["run"]["models"] = ["logistic"]
     assert len(transferred(config, CARRIED)) == 1
-    said = "transfer carried to lakeview is left out: its folder holds model gru of task"
-    assert any(line.startswith(said) for line in left_out_of_transfer(config, CARRIED))
+    with pytest.raises(
+        UserError, match=r"moves nothing\. The folder holds model gru of task heart"
+    ):
+        require_carried_run(config, CARRIED)
 
 
 def unlabelled(pair: list[str], **cohort: Any) -> dict[str, Any]:

@@ -183,6 +183,7 @@ def test_what_a_mapping_makes_one_stands_once(tmp_path: Path) -> None:
     [
         ("target_code,source\na,b\n", r"its columns are target_code, source\. Name them"),
         ("target_code,source_code\na,b\na,c\n", "1 target codes stand in several rows"),
+        ("target_code,source_code\na,\n,b\nc,d\n", "2 rows lack a code"),
         ("target_code,source_code\na,b,c\n", "it is no CSV file"),
         ("", "it is no CSV file"),
     ],

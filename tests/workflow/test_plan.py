@@ -169,7 +169,7 @@ def test_what_moves_between_hospitals(tmp_path: Path) -> None:
     expected = {
         "translate_visits": 2,  # one_hot and skipgram
         "translate_targets": 4,  # from both
-        "translate_vectors": 6,  # of two folds: two tasks, and from the model
+        "translate_vectors": 6,  # of two folds; two tasks, and the second pair's
         "evaluate_abroad": 8,  # gru and svm, by encoding and fold
         "evaluate_next_visit_abroad": 8,
         "transfer_model": 8,

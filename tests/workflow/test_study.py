@@ -151,10 +151,10 @@ def test_truth_is_read_by_no_stage(study: Workflow, tmp_path: Path) -> None:
 
 def test_a_hospital_transferred_to_itself_is_as_at_home(study: Workflow, tmp_path: Path) -> None:
     """To the last bit; the study itself stays as it is."""
-    shutil.copytree(study.directory, tmp_path / "run")
+    shutil.copytree(study.directory.parent, tmp_path / "own")
     pair = {"source": "lakeview", "target": "lakeview"}
     (tmp_path / "pair.yaml").write_text(yaml.safe_dump({"run": {"transfer": [pair]}}), "utf-8")
-    copied = Workflow(study.project, tmp_path / "run")
+    copied = Workflow(tmp_path / "own/project", tmp_path / "own/run")
     folder = f"results/6_transfer/lakeview_to_lakeview/heart_failure/{MODEL}/zero_shot"
     target = f"{folder}/metrics.json"
     done = copied.snakemake("--cores", "2", target, "--configfile", TINY, tmp_path / "pair.yaml")

@@ -188,7 +188,7 @@ rule transfer_next_visit:
     threads: 1
     params:
         pair=arms_of_pair,
-        task=lookup("tasks/{task}", within=config),
+        task=before_scoring,
         encoding=lookup("encodings/{encoding}", within=config),
         parts=RUN["parts"],
         seed=RUN["seed"],

@@ -32,7 +32,12 @@ from visitseq.grid import (
 from visitseq.ingest.files import list_inputs, persons_digest
 from visitseq.ingest.released_files import released_files
 from visitseq.transfer.carried import check_fit, read_carried
-from visitseq.transfer.pairs import left_out_of_transfer, strategies_of, transferred
+from visitseq.transfer.pairs import (
+    left_out_of_transfer,
+    require_carried_run,
+    strategies_of,
+    transferred,
+)
 
 
 def fill(overlay):
@@ -133,6 +138,7 @@ try:
     RESTRICTIONS = restriction_files()
     MAPPINGS = mapping_files()
     CARRIED = carried_models()
+    require_carried_run(config, CARRIED)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

@@ -12,10 +12,7 @@ with job(snakemake.log[0]):
     from visitseq.transfer import transfer_next_visit
 
     transfer_next_visit(
-        **{
-            name: Path(snakemake.input[name])
-            for name in ("visits", "vocabulary", "labels", "ancestors")
-        },
+        **{k: Path(snakemake.input[k]) for k in ("visits", "vocabulary", "labels", "ancestors")},
         vectors=Path(snakemake.input.vectors) if snakemake.input.vectors else None,
         trained=Path(snakemake.input.model).parent,
         zero_shot=Path(snakemake.input.zero_shot).parent,

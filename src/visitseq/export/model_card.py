@@ -15,7 +15,7 @@ Section = Mapping[str, Any]
 
 _USES = """\
 It is meant for research: to be compared at another hospital with models that were trained there.
-It has not been examined for the care of patients, and no number below says that it is fit for it.
+It has not been examined for the care of patients, and no number here says that it is fit for it.
 Whoever applies it elsewhere should expect scores that mean other probabilities (recalibrate them),
 codes that it does not know (the share of them is reported), and groups of persons whom it serves
 less well than others, which was not looked at here."""

@@ -2,7 +2,7 @@
 
 A row a direction, task with an outcome and encoding, a line a model and strategy; of those trained
 at the target, the largest share of its training part. Open: the probabilities as they are. Filled:
-after Platt's sigmoid, fitted to the target's validation part.
+after logistic recalibration, fitted to the target's validation part (evaluate/recalibration.py).
 """
 
 import math

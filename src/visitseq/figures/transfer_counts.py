@@ -23,11 +23,12 @@ def tested_counts(study: Study, result: TransferResult, arm: Arm) -> tuple[str, 
 def training_counts(counts: Counts, minimum: int) -> tuple[str, str]:
     """Rows (or persons) and cases that an arm was trained on.
 
-    With few cases, the rows are hidden too: in a matched cohort they are a multiple.
+    With few cases, the rows are hidden too: in a matched cohort they are a multiple. With few
+    controls they are hidden, for these are the rest.
     """
     if counts.cases is None:
         return show_count(counts.rows, minimum), ""
-    few = not may_show(counts.cases, minimum)
+    few = not all(may_show(cell, minimum) for cell in counts.cells)
     return HIDDEN if few else f"{counts.rows:,}", show_count(counts.cases, minimum)
 
 

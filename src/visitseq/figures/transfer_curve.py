@@ -103,9 +103,9 @@ def draw_curve(study: Study, results: list[TransferResult]) -> Figure:
 def read_curves(study: Study, result: TransferResult) -> list[Curve]:
     """Curves of the strategies that were trained in epochs, at the largest share of each."""
     folders = [study.transfer_folder(result.direction, result.model, f) for f in study.folds]
-    table = pd.concat(
-        [pd.read_csv(folder / "curve.csv").assign(fold=f) for f, folder in enumerate(folders)]
-    )
+    tables = [pd.read_csv(folder / "curve.csv").assign(fold=f) for f, folder in enumerate(folders)]
+    # A fold without a trained arm has a header alone, whose columns have no types.
+    table = pd.concat([own for own in tables if len(own)] or tables)
     table = table[table["metric"] == result.main]
     strategies = [strategy for strategy in STRATEGIES if strategy in set(table["strategy"])]
     return [_curve(strategy, table[table["strategy"] == strategy]) for strategy in strategies]

@@ -43,7 +43,8 @@ def draw_by_fraction(study: Study, results: list[TransferResult]) -> Figure:
     figure = new_figure(WIDTH, height + legend_height(6, WIDTH), synthetic=synthetic)
     draw_panels(figure, shown, BELOW, lambda axes, result: _draw_panel(study, axes, result))
     if any(axes.axison for axes in figure.axes):
-        _name_looks(figure.axes[0], shown)
+        drawn = [own for own in shown if own.zero_shot.may_show(study.minimum_cell)]
+        _name_looks(figure.axes[0], drawn)
         title = "Mean over the draws of training rows [95% interval]" + mean_of(study.folds)
         add_legend(figure, 0.1, height, title)
     return figure

@@ -26,7 +26,7 @@ LOOKS = {
 }
 COLUMNS = 2
 # Inches.
-LEFT, PLOT_WIDTH, PLOT, TITLE = 0.52, 2.85, 1.75, 0.46
+LEFT, PLOT_WIDTH, PLOT, TITLE = 0.62, 2.75, 1.75, 0.46
 
 
 def panels_height(number: int, below: float) -> float:

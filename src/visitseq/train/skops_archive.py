@@ -20,6 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from visitseq.errors import UserError
+
 #: Types that may be loaded besides those that skops trusts itself: the sparse matrix of counts
 #: that a nearest-neighbour model keeps, three arrays and a shape.
 TRUSTED = ("scipy.sparse._csr.csr_matrix",)
@@ -45,8 +47,21 @@ def save_archive(model: Any, path: Path) -> None:
 
 
 def load_archive(path: Path) -> Any:
-    """Read what ``save_archive`` wrote; refuses types that skops and ``TRUSTED`` don't name."""
-    return _skops().load(path, trusted=list(TRUSTED))
+    """Read what ``save_archive`` wrote.
+
+    Raises
+    ------
+    UserError
+        It holds types that neither skops nor ``TRUSTED`` names: nothing of it was made.
+    """
+    reader = _skops()
+    unknown = reader.get_untrusted_types(file=path)
+    if set(unknown) - set(TRUSTED):
+        raise UserError(
+            f"{path} holds {len(set(unknown) - set(TRUSTED))} types that a model of this project "
+            "never has. It was written by something else: do not use it."
+        )
+    return reader.load(path, trusted=list(TRUSTED))
 
 
 def _skops() -> ModuleType:

@@ -104,11 +104,10 @@ def graft_perceptron(
 
 
 def _graft_scaler(source: StandardScaler, columns: Places, features: Matrix) -> StandardScaler:
+    """Scaler of the columns; of the source's what scores need, for no other leaves (export)."""
     scaler = clone(source).fit(features)
-    for name in ("mean_", "var_", "scale_"):
-        own, carried = getattr(scaler, name), getattr(source, name)
-        if own is not None:
-            setattr(scaler, name, _carried(carried, columns, own))
+    for name in ("mean_", "scale_") if source.with_mean else ("scale_",):
+        setattr(scaler, name, _carried(getattr(source, name), columns, getattr(scaler, name)))
     return scaler
 
 

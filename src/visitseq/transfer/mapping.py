@@ -27,7 +27,7 @@ def read_mapping(path: Path) -> pa.Table:
     Raises
     ------
     UserError
-        The file is no such CSV, or it says two things of one target code.
+        The file is no such CSV, a row lacks a code, or a target code stands twice.
     """
     as_text = csv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, pa.string()))
     try:
@@ -38,6 +38,12 @@ def read_mapping(path: Path) -> pa.Table:
         raise UserError(
             f"Mapping {path}: its columns are {', '.join(table.column_names)}. Name them "
             f"{', '.join(COLUMNS)}, in the first line."
+        )
+    blank = pc.or_(*(pc.equal(table[name], "") for name in COLUMNS))
+    if pc.any(blank).as_py():
+        raise UserError(
+            f"Mapping {path}: {pc.sum(blank).as_py()} rows lack a code. Leave them out: a code "
+            "that the file does not hold keeps its name."
         )
     counts = table.column("target_code").value_counts()
     twice = pc.sum(pc.greater(counts.field("counts"), 1)).as_py() if len(counts) else 0

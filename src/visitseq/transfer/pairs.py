@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
+from visitseq.errors import UserError
 from visitseq.grid import COUNTED_KINDS, asked, lacks_outcome, refusal
 
 Section = Mapping[str, Any]
@@ -88,7 +89,8 @@ def left_out_of_transfer(config: Section, carried: Carried | None = None) -> lis
             continue
         brought = (carried or {}).get(pair["source"])
         if brought is not None:
-            sentences += _carried_left_out(name, brought, [pair["source"], pair["target"]], moved)
+            what = f"{name} moves {_in_words(brought)} and nothing else"
+            sentences.append(f"{what}: that is what the folder holds.")
             continue
         sentences += [
             f"model {model} is left out of {name}: it is not among run/models."
@@ -98,15 +100,28 @@ def left_out_of_transfer(config: Section, carried: Carried | None = None) -> lis
     return [*sentences, *_tasks_left_out(config), *_strategies_left_out(config, moved)]
 
 
-def _carried_left_out(
-    name: str, brought: tuple[str, str, str], places: list[str], moved: list[list[str]]
-) -> list[str]:
-    """What is said of a pair from a carried model: that it moves nothing else, or not even that."""
-    task, encoding, model = brought
-    what = f"model {model} of task {task} with encoding {encoding}"
-    if [*places, *brought] in moved:
-        return [f"{name} moves {what} and nothing else: that is what the folder holds."]
-    return [f"{name} is left out: its folder holds {what}, which the study does not run."]
+def require_carried_run(config: Section, carried: Carried) -> None:
+    """Raise where a pair's source is a folder that holds nothing of what the study runs.
+
+    Raises
+    ------
+    UserError
+        The task, encoding and model of the folder are not run together, or the pair names others.
+    """
+    moved = transferred(config, carried)
+    for pair in _pairs(config):
+        brought = carried.get(pair["source"])
+        if brought is None or [pair["source"], pair["target"], *brought] in moved:
+            continue
+        raise UserError(
+            f"Configuration, run/transfer: {pair['source']} to {pair['target']} moves nothing. The "
+            f"folder holds {_in_words(brought)}, which the study does not run; name them in run, "
+            "as the folder's study.yaml does, or leave the pair out."
+        )
+
+
+def _in_words(brought: tuple[str, str, str]) -> str:
+    return "model {2} of task {0} with encoding {1}".format(*brought)
 
 
 def _pairs(config: Section) -> Iterator[Section]:
