@@ -56,14 +56,14 @@ class Restriction:
     def conditions(self, table: str, tables: Collection[str]) -> list[str]:
         """Conditions on the rows of ``table``, in DuckDB's SQL; none where every row is needed.
 
+        ``NAMED_IDS`` stands in them for the ids of ``persons``, which may be many.
+
         Parameters
         ----------
         table
             The OMOP table.
         tables
             The tables that are there, which the conditions may ask.
-
-        ``NAMED_IDS`` stands in them for the ids of ``persons``, which may be many.
         """
         found = []
         if "person_id" in TABLES[table].columns:
