@@ -226,12 +226,17 @@ def _check_values(config: Config) -> None:
                 f"Configuration, run/explain: {name} cannot be explained: {reason}. Leave it out."
             )
     for name, site in config["sites"].items():
-        latest = site.get("latest_date")
-        if latest is not None and not _is_date(latest):
-            raise UserError(
-                f"Configuration, sites/{name}/latest_date: {latest} is no day of the calendar, "
-                "written YYYY-MM-DD."
-            )
+        restrict = site.get("restrict", {})
+        days = {f"restrict/{key}": restrict.get(key) for key in ("from", "until")}
+        for key, day in {"latest_date": site.get("latest_date"), **days}.items():
+            if day is not None and not _is_date(day):
+                raise UserError(
+                    f"Configuration, sites/{name}/{key}: {day} is no day of the calendar, written "
+                    "YYYY-MM-DD."
+                )
+        if site["source"] == "omop":
+            _check_place(name, site)
+            _check_restrict(name, site)
         if site["source"] == "meds":
             _check_patterns(name, site["domains"])
     for name, cohort in config["cohorts"].items():
@@ -253,6 +258,33 @@ def _check_patterns(name: str, domains: Mapping[str, str]) -> None:
                 f"Configuration, sites/{name}/domains/{domain}: {pattern!r} is no regular "
                 f"expression ({error})."
             ) from error
+
+
+def _check_place(name: str, site: Mapping[str, Any]) -> None:
+    """Raise unless an OMOP site's records are in one place."""
+    places = [key for key in ("path", "url_env", "spark") if key in site]
+    if len(places) != 1:
+        raise UserError(
+            f"Configuration, sites/{name}: its records are at one of path, url_env and spark; "
+            f"found {' and '.join(places) or 'none of them'}."
+        )
+
+
+def _check_restrict(name: str, site: Mapping[str, Any]) -> None:
+    """Raise where a restriction leaves nothing to read."""
+    restrict = site["restrict"]
+    first, last = restrict["from"], restrict["until"]
+    if first is not None and last is not None and first > last:
+        raise UserError(
+            f"Configuration, sites/{name}/restrict: from {first} until {last} is upside down. "
+            "Write the earlier day under from."
+        )
+    more = sorted(set(restrict["domains"] or ()) - set(site["domains"]))
+    if more:
+        raise UserError(
+            f"Configuration, sites/{name}/restrict/domains: {', '.join(more)} is none of the "
+            f"site's domains, {', '.join(site['domains'])}. Leave it out, or read it."
+        )
 
 
 def _check_pairs(config: Config) -> None:

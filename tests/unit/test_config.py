@@ -163,6 +163,10 @@ def transfer(**pair: Any) -> dict[str, Any]:
     return {"run": {"transfer": [PAIR | pair]}, "sites": sites}
 
 
+def restricted_site(**restrict: Any) -> dict[str, Any]:
+    return {"sites": {"new": {"source": "omop", "path": "x", "restrict": restrict}}}
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"run": {"model": ["gru"]}}, "run: unknown key model. Did you mean models?"),
     ({"runs": {}}, "the top level: unknown key runs"),
@@ -211,7 +215,22 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "sites/lakeview: order_effect works in primary_care and intensive_care only, and the prese",
     ),
     ({"models": {"new": {}}}, "models/new: kind is missing"),
-    ({"sites": {"new": {"source": "omop"}}}, "sites/new: path is missing"),
+    (
+        {"sites": {"new": {"source": "omop"}}},
+        "sites/new: its records are at one of path, url_env and spark; found none",
+    ),
+    (
+        {"sites": {"new": {"source": "omop", "path": "x", "url_env": "URL"}}},
+        "sites/new: its records are at one of path, url_env and spark; found path and url_env",
+    ),
+    ({"sites": {"new": {"source": "omop", "url_env": "a://b"}}}, "url_env: 'a://b' does not have"),
+    (
+        restricted_site(**{"from": "2011-01-01", "until": "2010-01-01"}),
+        "restrict: from 2011-01-01 until 2010-01-01 is upside down",
+    ),
+    (restricted_site(until="2010-02-30"), "sites/new/restrict/until: 2010-02-30 is no day"),
+    (restricted_site(domains=["measurement"]), "restrict/domains: measurement is none of the"),
+    (restricted_site(person="x"), "restrict: unknown key person. Did you mean persons?"),
     ({"sites": {"old": {"source": "doctorai", "path": "x"}}}, "sites/old: times is missing"),
     ({"sites": {"riverside": {"path": "x"}}}, "sites/riverside: unknown key path"),
     ({"sites": {"a_to_b": {"source": "omop", "path": "x"}}}, "'a_to_b' does not have the form"),

@@ -39,7 +39,10 @@ def test_everything_that_the_project_declares_is_pinned() -> None:
 
 
 def test_everything_that_the_library_imports_is_declared() -> None:
-    called = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
+    called = {
+        **{"adbc_driver_manager": "adbc-driver-manager", "sklearn": "scikit-learn"},
+        **{"adbc_driver_postgresql": "adbc-driver-postgresql", "yaml": "pyyaml", "py4j": "pyspark"},
+    }
     trees = [ast.parse(path.read_text("utf-8")) for path in (ROOT / "src").rglob("*.py")]
     imported = set()
     for node in (node for tree in trees for node in ast.walk(tree)):
@@ -49,5 +52,6 @@ def test_everything_that_the_library_imports_is_declared() -> None:
             imported.add(node.module.split(".")[0])
     third_party = imported - sys.stdlib_module_names - {"visitseq"}
     assert {"duckdb", "torch"} <= third_party
-    declared = set(PYPROJECT["project"]["dependencies"])
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    declared = {*PYPROJECT["project"]["dependencies"], *extras["spark"]}
     assert {called.get(name, name) for name in third_party} <= declared

@@ -1,7 +1,8 @@
 # Records in, one table of events out.
 #
 #   simulate_site   a simulated hospital as an OMOP CDM
-#   ingest_site     OMOP CDM -> events, persons, observation periods, codes, ancestors, summary
+#   ingest_site     OMOP CDM (files, a SQL server, Spark) -> events, persons, observation periods,
+#                   codes, ancestors, summary
 #   ingest_meds     MEDS data set -> the same files
 #   ingest_doctorai pickles of Doctor AI's released code -> the same files
 
@@ -27,6 +28,8 @@ rule simulate_site:
 rule ingest_site:
     input:
         records_of,
+        phenotype=restricting("phenotype"),
+        persons=restricting("persons"),
     output:
         events="results/1_ingest/{site}/events.parquet",
         persons="results/1_ingest/{site}/persons.parquet",
@@ -47,7 +50,8 @@ rule ingest_site:
         mem_mb=4000,
     params:
         site=lambda wildcards: only(wildcards.site, "schema", "domains", "latest_date"),
-        path=place_of,
+        place=place_of,
+        restrict=restriction_of,
         code=fingerprint("ingest.site"),
     script:
         "../scripts/ingest_site.py"

@@ -30,7 +30,7 @@ from visitseq.grid import (
     unexported,
     without_any_model,
 )
-from visitseq.ingest.files import list_inputs
+from visitseq.ingest.files import list_inputs, persons_digest
 from visitseq.ingest.meds_files import meds_files
 from visitseq.ingest.released_files import released_files
 from visitseq.transfer.carried import check_fit, read_carried
@@ -56,7 +56,8 @@ def site_inputs():
     """
     found = {}
     for name, site in config["sites"].items():
-        if site["source"] == "omop" and (name in RUN["sites"] or os.path.exists(site["path"])):
+        here = site.get("path") or ""
+        if site["source"] == "omop" and (name in RUN["sites"] or os.path.exists(here)):
             found[name] = [str(path) for path in list_inputs(name, site)]
         if site["source"] == "meds" and (name in RUN["sites"] or os.path.exists(site["path"])):
             found[name] = [str(path) for path in meds_files(name, site).every]
@@ -65,17 +66,33 @@ def site_inputs():
     return found
 
 
-def phenotype_file(cohort):
-    """The phenotype file of a cohort: a name in workflow/phenotypes, or a path."""
-    name = config["cohorts"][cohort]["phenotype"]
+def phenotype_file(name, key):
+    """The phenotype file of a name in workflow/phenotypes, or a path; `key` is where it is named."""
     shipped = f"{PHENOTYPES}/{name}.yaml"
     if os.path.isfile(shipped) or os.path.isfile(name):
         return shipped if os.path.isfile(shipped) else name
     known = sorted(file.stem for file in Path(PHENOTYPES).glob("*.yaml"))
     raise UserError(
-        f"Configuration, cohorts/{cohort}/phenotype: {name} does not exist. It is the name of a "
-        f"file in workflow/phenotypes ({', '.join(known)}) or the path of a phenotype file."
+        f"Configuration, {key}/phenotype: {name} does not exist. It is the name of a file in "
+        f" workflow/phenotypes ({', '.join(known)}) or the path of a phenotype file."
     )
+
+
+def restriction_files():
+    """By site: its restriction, with the digest of the file of persons in its place, and the files
+    that it names. Of a site outside the study the file may be absent, as its records may."""
+    found = {}
+    for name, site in config["sites"].items():
+        restrict, files = dict(site.get("restrict", {})), {}
+        if restrict.get("phenotype") is not None:
+            key = f"sites/{name}/restrict"
+            files["phenotype"] = phenotype_file(restrict["phenotype"], key)
+        if restrict.get("persons") is not None:
+            files["persons"] = restrict["persons"]
+            if name in RUN["sites"] or os.path.isfile(files["persons"]):
+                restrict["persons"] = persons_digest(name, Path(files["persons"]))
+        found[name] = restrict, files
+    return found
 
 
 def mapping_files():
@@ -118,10 +135,11 @@ try:
     RUN = config["run"]
     SITE_INPUTS = site_inputs()
     PHENOTYPE_FILES = {
-        name: phenotype_file(name)
+        name: phenotype_file(cohort["phenotype"], f"cohorts/{name}")
         for name, cohort in config["cohorts"].items()
         if cohort.get("phenotype") is not None
     }
+    RESTRICTIONS = restriction_files()
     MAPPINGS = mapping_files()
     CARRIED = carried_models()
     require_carried_run(config, CARRIED)
@@ -275,10 +293,20 @@ def only(site, *keys):
 
 
 def place_of(wildcards):
-    """The folder or database that holds a site's records."""
+    """The folder or database that holds a site's records, or which server does."""
     if is_simulated(wildcards.site):
-        return f"results/1_ingest/{wildcards.site}/omop"
-    return config["sites"][wildcards.site]["path"]
+        return {"path": f"results/1_ingest/{wildcards.site}/omop"}
+    return only(wildcards.site, "path", "url_env", "spark", "version")
+
+
+def restriction_of(wildcards):
+    """A site's restriction, a digest in the place of its persons."""
+    return RESTRICTIONS[wildcards.site][0]
+
+
+def restricting(key):
+    """The file that a site's restriction names under ``key``, if it does."""
+    return lambda wildcards: RESTRICTIONS[wildcards.site][1].get(key, [])
 
 
 def cohort_of(wildcards):

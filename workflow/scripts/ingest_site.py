@@ -13,8 +13,11 @@ with job(snakemake.log[0]):
 
     ingest_site(
         name=snakemake.wildcards.site,
-        site=snakemake.params.site | {"path": snakemake.params.path},
+        site=snakemake.params.site
+        | snakemake.params.place
+        | {"restrict": snakemake.params.restrict},
         folder=Path(snakemake.output.events).parent,
         threads=snakemake.threads,
         memory_mb=snakemake.resources.mem_mb * 3 // 4,
+        **{name: Path(path) for name, path in snakemake.input.items() if path},
     )

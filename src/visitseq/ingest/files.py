@@ -7,6 +7,7 @@ file's first line, so that the list of a site's files can be made before any wor
 
 import csv
 import gzip
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +34,45 @@ def is_database(path: Path) -> bool:
     return path.suffix.lower() in DATABASE_ENDINGS and not path.is_dir()
 
 
+def domains_of(site: Mapping[str, Any]) -> list[str]:
+    """Return the domains that are read of a site: its own, less what ``restrict`` does not name."""
+    wanted = (site.get("restrict") or {}).get("domains")
+    return [domain for domain in site["domains"] if wanted is None or domain in wanted]
+
+
+def persons_digest(name: str, path: Path) -> str:
+    """Return the SHA-256 of the file of ids, which stands for them where they may not be shown.
+
+    Raises
+    ------
+    UserError
+        If there is no such file.
+    """
+    if not path.is_file():
+        raise UserError(
+            f"Configuration, sites/{name}/restrict/persons: {path} does not exist "
+            f"({path.absolute()}). It is a text file with one person_id a line."
+        )
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def is_remote(path: str) -> bool:
+    """Whether ``path`` names a place in object storage (s3://bucket/omop) rather than a folder."""
+    return "://" in path
+
+
 def list_inputs(name: str, site: Mapping[str, Any]) -> list[Path]:
     """List the files that the ingest of an OMOP site reads; a database is one file.
+
+    A server, Spark and object storage have none: ``version`` tells their state.
 
     Raises
     ------
     UserError
         If the path does not exist, or a folder has no person table or no event table.
     """
+    if site.get("path") is None or is_remote(site["path"]):
+        return []
     path = Path(site["path"])
     if not path.exists():
         where = (
@@ -59,7 +91,7 @@ def list_inputs(name: str, site: Mapping[str, Any]) -> list[Path]:
             f"Site {name}: path {path} is neither a folder nor a DuckDB database "
             f"({', '.join(DATABASE_ENDINGS)})."
         )
-    found = find_tables(name, path, tables_to_read(site["domains"]))
+    found = find_tables(name, path, tables_to_read(domains_of(site)))
     return [file for table in found.values() for file in table.paths]
 
 

@@ -9,6 +9,15 @@ from typing import Literal
 
 Kind = Literal["id", "date", "datetime", "text", "number"]
 
+#: DuckDB's type of each kind of column.
+SQL_TYPES: dict[Kind, str] = {
+    "id": "BIGINT",
+    "date": "DATE",
+    "datetime": "TIMESTAMP",
+    "text": "VARCHAR",
+    "number": "FLOAT",
+}
+
 
 @dataclass(frozen=True)
 class OmopTable:

@@ -1,6 +1,8 @@
 """Read a site's OMOP records into one table of events, and account for every row.
 
-The records pass through the queries of ``sql/``, each over the views that the ones before it made::
+Records on a server, in Spark or of a restricted study are brought to Parquet files first
+(``pull.py``). From there on they pass through the queries of ``sql/``, each over the views that the
+ones before it made::
 
     <table>               typed columns of the site's table (``typed.py``)
     checked_<table>       its rows with the reason for which a row is dropped (``checked.sql``)
@@ -11,11 +13,13 @@ The records pass through the queries of ``sql/``, each over the views that the o
 DuckDB runs them out of core: what exceeds the memory limit spills to a folder beside the output.
 """
 
+import importlib.util
 import json
 import logging
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -24,8 +28,13 @@ import duckdb
 
 from visitseq.engine import connect
 from visitseq.errors import UserError
-from visitseq.ingest.files import list_inputs
+from visitseq.ingest.engine import Engine
+from visitseq.ingest.files import domains_of, list_inputs
+from visitseq.ingest.local import open_local
 from visitseq.ingest.omop import EVENT_TABLES, tables_to_read
+from visitseq.ingest.pull import pull_tables
+from visitseq.ingest.restriction import Restriction, read_restriction
+from visitseq.ingest.server import open_server
 from visitseq.ingest.typed import MARK, open_tables
 from visitseq.tables import ANCESTORS, CODES, OBSERVATION_PERIODS, PERSONS, write_parquet
 
@@ -41,6 +50,8 @@ def ingest_site(
     folder: Path,
     threads: int = 1,
     memory_mb: int = 3000,
+    phenotype: Path | None = None,
+    persons: Path | None = None,
 ) -> None:
     """Read site ``name`` and write its events, persons, periods, codes, ancestors and a summary.
 
@@ -49,7 +60,8 @@ def ingest_site(
     name
         The site's name, for messages.
     site
-        Its filled section of the configuration: path, schema, domains, latest_date.
+        Its filled section of the configuration: where the records are (path, url_env or spark),
+        schema, domains, latest_date, restrict.
     folder
         Gets events.parquet, persons.parquet, observation_periods.parquet, codes.parquet,
         ancestors.parquet (schemas in ``visitseq.tables``) and summary.json: persons, visits,
@@ -57,20 +69,26 @@ def ingest_site(
         by reason.
     threads, memory_mb
         What the engine may use; the files do not depend on either.
+    phenotype, persons
+        The files that ``restrict`` names under these keys.
 
     Raises
     ------
     UserError
-        If the records cannot be read as OMOP CDM 5.3 or 5.4, naming table and column.
+        If the records cannot be reached, or not be read as OMOP CDM 5.3 or 5.4, naming table and
+        column.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix=".spill_") as scratch,
         connect(threads=threads, memory_mb=memory_mb, scratch=Path(scratch)) as connection,
     ):
-        found = _open(connection, name, site)
+        limits = {"threads": threads, "memory_mb": memory_mb}
+        restriction = read_restriction(name, site.get("restrict") or {}, phenotype, persons)
         try:
-            summary = _run(connection, found, site, folder)
+            place, left = _pull(name, site, restriction, Path(scratch), limits)
+            found = _open(connection, name, site, place)
+            summary = _run(connection, found, site, folder, left)
         except duckdb.Error as error:
             raise _explain(name, site, error) from error
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
@@ -83,10 +101,50 @@ def ingest_site(
     )
 
 
-def _open(connection: duckdb.DuckDBPyConnection, name: str, site: Mapping[str, Any]) -> list[str]:
+def _pull(
+    name: str,
+    site: Mapping[str, Any],
+    restriction: Restriction,
+    scratch: Path,
+    limits: Mapping[str, int],
+) -> tuple[str, dict[str, int]]:
+    """Find where the site's tables lie as files, and how many rows its restriction left out.
+
+    They are where the site says, or else in a folder of ``scratch`` that is filled now.
+    """
+    domains, folder = domains_of(site), scratch / "pulled"
     list_inputs(name, site)  # raises where nothing is to be found
-    domains = list(site["domains"])
-    found = open_tables(connection, name, Path(site["path"]), site.get("schema", "main"), domains)
+    if site.get("url_env") is not None:
+        opened: AbstractContextManager[Engine] = open_server(name, site)
+    elif site.get("spark") is not None:
+        opened = _open_spark(name, site)
+    elif restriction != Restriction():
+        read = list(dict.fromkeys([*domains, *restriction.domains()]))
+        opened = open_local(name, site, read, scratch, **limits)
+    else:
+        return site["path"], {}
+    with opened as engine:
+        return str(folder), pull_tables(engine, name, domains, restriction, folder)
+
+
+def _open_spark(name: str, site: Mapping[str, Any]) -> AbstractContextManager[Engine]:
+    """Open a Spark session, where PySpark is installed: it is large, and few need it."""
+    if importlib.util.find_spec("pyspark") is None:
+        raise UserError(
+            f"Site {name}: PySpark is not installed, through which sites/{name}/spark is read. "
+            "Install it beside visitseq: pip install pyspark"
+        )
+    from visitseq.ingest.spark import open_spark  # noqa: PLC0415
+
+    return open_spark(name, site)
+
+
+def _open(
+    connection: duckdb.DuckDBPyConnection, name: str, site: Mapping[str, Any], place: str
+) -> list[str]:
+    """Make the views of the tables that lie at ``place``; return those that are there."""
+    domains = domains_of(site)
+    found = open_tables(connection, name, place, site.get("schema", "main"), domains)
     absent = [table for table in tables_to_read(domains) if table not in found]
     log.info("site %s: tables read: %s", name, ", ".join(found))
     log.info("site %s: tables absent: %s", name, ", ".join(absent) or "none")
@@ -98,8 +156,12 @@ def _run(
     found: list[str],
     site: Mapping[str, Any],
     folder: Path,
+    left: Mapping[str, int],
 ) -> dict[str, Any]:
-    """Run the queries in order; return what summary.json holds."""
+    """Run the queries in order; return what summary.json holds.
+
+    ``left`` counts the rows that the restriction left out, by table.
+    """
     latest = site.get("latest_date")
     connection.execute(
         "CREATE TEMP TABLE setting AS SELECT CAST($latest AS DATE) AS latest_date",
@@ -115,6 +177,8 @@ def _run(
     _write_events(connection, folder / "events.parquet")
     _count_duplicates(connection, rows)
     _write_tables(connection, folder)
+    for table, count in left.items():
+        rows[table]["restricted"] += count
     return {
         "persons": _count(connection, "known_person"),
         "visits": _count(connection, "known_visit"),
@@ -123,7 +187,7 @@ def _run(
         "detached": detached,
         "tables": {
             table: _account(rows[table])
-            for table in tables_to_read(site["domains"])
+            for table in tables_to_read(domains_of(site))
             if table in found and table in rows
         },
     }
@@ -291,7 +355,8 @@ def _explain(name: str, site: Mapping[str, Any], error: duckdb.Error) -> Excepti
         )
     if isinstance(error, duckdb.DataError | duckdb.IOException | duckdb.InvalidInputException):
         culprits = [path for path in list_inputs(name, site) if str(path) in message]
-        culprit = culprits[0] if culprits else f"a table of {site['path']}"
+        place = site.get("path") or site.get("url_env") or "Spark"
+        culprit = culprits[0] if culprits else f"a table of {place}"
         return UserError(
             f"Site {name}: {culprit} broke off, is malformed, or holds a value that its column's "
             f"type cannot ({type(error).__name__}). Check that it is complete, in UTF-8, and that "

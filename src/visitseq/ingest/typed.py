@@ -14,7 +14,7 @@ be a float there and an integer in the others.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import duckdb
@@ -25,9 +25,10 @@ from visitseq.ingest.files import (
     check_required,
     find_tables,
     is_database,
+    is_remote,
     read_header,
 )
-from visitseq.ingest.omop import TABLES, Kind, OmopTable, tables_to_read
+from visitseq.ingest.omop import SQL_TYPES, TABLES, Kind, OmopTable, tables_to_read
 
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 _INTEGER = r"[+-]?[0-9]+(\.0*)?"
@@ -35,13 +36,6 @@ _DAY_DIGITS = r"[0-9]{8}(\.0)?"
 _ISO_DAY = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
 _CLOCK = r"[ T]+([0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)"
 _ISO_TIME = rf"{_ISO_DAY}({_CLOCK} ?(Z|UTC|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?)?"
-_SQL_TYPES: dict[Kind, str] = {
-    "id": "BIGINT",
-    "date": "DATE",
-    "datetime": "TIMESTAMP",
-    "text": "VARCHAR",
-    "number": "FLOAT",
-}
 #: Below this every whole number has a float of its own.
 _LARGEST_WHOLE = {"FLOAT": 2**24, "DOUBLE": 2**53}
 #: Marks, in a DuckDB error, a message that this module wrote.
@@ -49,9 +43,11 @@ MARK = "visitseq: "
 
 
 def open_tables(
-    connection: duckdb.DuckDBPyConnection, name: str, path: Path, schema: str, domains: list[str]
+    connection: duckdb.DuckDBPyConnection, name: str, place: str, schema: str, domains: list[str]
 ) -> list[str]:
     """Make a typed view of each table that site ``name`` has, and an empty one of each other.
+
+    ``place`` is a folder, a DuckDB database or a folder in object storage (s3://…).
 
     Returns
     -------
@@ -63,8 +59,10 @@ def open_tables(
     UserError
         If a table lacks a required column or cannot be opened; see also ``find_tables``.
     """
-    tables = tables_to_read(domains)
-    if is_database(path):
+    tables, path = tables_to_read(domains), Path(place)
+    if is_remote(place):
+        relations = _scan_remote(connection, name, place, tables)
+    elif is_database(path):
         relations = _attach(connection, name, path, schema, tables)
     else:
         files = find_tables(name, path, tables)
@@ -91,6 +89,39 @@ def _scans(
     return [
         f"read_parquet([{', '.join(paths)}], hive_partitioning = false)" for paths in alike.values()
     ]
+
+
+def _scan_remote(
+    connection: duckdb.DuckDBPyConnection, name: str, place: str, tables: list[str]
+) -> dict[str, list[str]]:
+    """Relations over Parquet files in object storage, read by DuckDB with the user's extension."""
+    folder = place.rstrip("/")
+    files: dict[str, list[str]] = {}
+    for pattern, part in (("*.parquet", -1), ("*/*.parquet", -2)):
+        for file in _glob(connection, name, f"{folder}/{pattern}"):
+            table = file.split("/")[part].lower().removesuffix(".parquet")
+            files.setdefault(table, []).append(_quote(file))
+    relations = {table: files[table] for table in tables if table in files}
+    check_required(name, folder, list(relations), tables)
+    return {
+        table: [f"read_parquet({path}, hive_partitioning = false)" for path in paths]
+        for table, paths in relations.items()
+    }
+
+
+def _glob(connection: duckdb.DuckDBPyConnection, name: str, pattern: str) -> list[str]:
+    """Files in object storage, in name order."""
+    try:
+        found = connection.execute(
+            "SELECT file FROM glob($pattern) ORDER BY file", {"pattern": pattern}
+        ).fetchall()
+    except duckdb.Error as error:
+        raise UserError(
+            f"Site {name}: DuckDB cannot list {pattern} ({type(error).__name__}). Install the "
+            "extension that reads it and store the secret that it needs, both once, as "
+            "docs/warehouses.md shows."
+        ) from error
+    return [file for (file,) in found]
 
 
 def _scan_csv(name: str, table: str, path: Path) -> str:
@@ -159,19 +190,23 @@ def _typed_select(
     there = _describe(connection, name, table, relation)
     if _has_lost_header(connection, relation, list(there)):
         return _select_nulls(table, f"FROM {relation}")
-    spec = TABLES[table]
-    missing = [column for column in spec.required if column not in there]
+    check_columns(name, table, there)
+    columns = [
+        f"{_column(table, column, kind, there)} AS {column}"
+        for column, kind in TABLES[table].columns.items()
+    ]
+    return f"SELECT {', '.join(columns)} FROM {relation}"
+
+
+def check_columns(name: str, table: str, there: Collection[str]) -> None:
+    """Raise a UserError unless the required columns of a table are among those that are there."""
+    missing = [column for column in TABLES[table].required if column not in there]
     if missing:
         raise UserError(
             f"Site {name}, table {table}: required column {', '.join(missing)} is missing. Found "
             f"the columns {', '.join(sorted(there))}. Rename or export it as OMOP CDM 5.3 or 5.4 "
             "has it."
         )
-    columns = [
-        f"{_column(table, column, kind, there)} AS {column}"
-        for column, kind in spec.columns.items()
-    ]
-    return f"SELECT {', '.join(columns)} FROM {relation}"
 
 
 def _describe(
@@ -202,13 +237,13 @@ def _has_lost_header(
 
 def _select_nulls(table: str, source: str) -> str:
     spec: OmopTable = TABLES[table]
-    nulls = [f"CAST(NULL AS {_SQL_TYPES[kind]}) AS {name}" for name, kind in spec.columns.items()]
+    nulls = [f"CAST(NULL AS {SQL_TYPES[kind]}) AS {name}" for name, kind in spec.columns.items()]
     return f"SELECT {', '.join(nulls)} {source}"
 
 
 def _column(table: str, column: str, kind: Kind, there: Mapping[str, tuple[str, str]]) -> str:
     if column not in there:
-        return f"CAST(NULL AS {_SQL_TYPES[kind]})"
+        return f"CAST(NULL AS {SQL_TYPES[kind]})"
     original, found_type = there[column]
     value = _identifier(original)
     place = f"{table}.{column}"

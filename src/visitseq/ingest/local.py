@@ -1,0 +1,50 @@
+"""DuckDB over files as an engine: the restriction of a site whose tables are files."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from visitseq.engine import connect
+from visitseq.ingest.omop import TABLES
+from visitseq.ingest.translate import Relation
+from visitseq.ingest.typed import open_tables
+
+
+class LocalEngine:
+    """DuckDB over the typed views of a site's files (``typed.py``)."""
+
+    dialect = "duckdb"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, found: Sequence[str]) -> None:
+        self._connection = connection
+        self._found = found
+
+    def relations(self, tables: Sequence[str]) -> Mapping[str, Relation]:
+        """See :class:`visitseq.ingest.engine.Engine`."""
+        return {
+            table: Relation((table,), {column: column for column in TABLES[table].columns})
+            for table in tables
+            if table in self._found
+        }
+
+    def count(self, table: str, query: str) -> int:
+        """See :class:`visitseq.ingest.engine.Engine`."""
+        return int(self._connection.execute(query).fetchall()[0][0])
+
+    def copy(self, table: str, query: str, path: Path) -> None:
+        """See :class:`visitseq.ingest.engine.Engine`."""
+        escaped = str(path).replace("'", "''")
+        self._connection.execute(f"COPY ({query}) TO '{escaped}' (FORMAT parquet)")
+
+
+@contextmanager
+def open_local(
+    name: str, site: Mapping[str, Any], domains: list[str], scratch: Path, **limits: int
+) -> Iterator[LocalEngine]:
+    """Open the files of site ``name``; ``limits`` are the threads and memory_mb of DuckDB."""
+    with connect(scratch=scratch, **limits) as connection:
+        found = open_tables(connection, name, site["path"], site.get("schema", "main"), domains)
+        yield LocalEngine(connection, found)

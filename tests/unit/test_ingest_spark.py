@@ -1,0 +1,79 @@
+"""Ingest through Spark on this machine: the same bytes as from files."""
+
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from visitseq.errors import UserError
+from visitseq.ingest.site import ingest_site
+
+SHARED = Path(__file__).resolve().parents[3] / "shared/data/synthea1k"
+HEART_FAILURE = Path(__file__).resolve().parents[2] / "workflow/phenotypes/heart_failure.yaml"
+INSTALLED = importlib.util.find_spec("pyspark") is not None
+TABLES = ["events", "persons", "observation_periods", "codes", "ancestors"]
+
+
+def site(**place: Any) -> dict[str, Any]:
+    lake = {"spark": {"master_env": "SPARK_MASTER", "catalog": "cdm"}}
+    return {"domains": ["condition", "drug"], "latest_date": None, **(place or lake)}
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A session with the shared Synthea set in the schema cdm, which ingest finds there."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("lake")
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    session = builder.config("spark.sql.warehouse.dir", str(folder / "warehouse")).getOrCreate()
+    session.sql("CREATE DATABASE cdm")
+    for path in sorted(SHARED.glob("*.csv")):
+        target = folder / f"{path.stem}.parquet"
+        duckdb.execute(f"COPY (FROM read_csv('{path}')) TO '{target}' (FORMAT parquet)")
+        session.sql(f"CREATE TABLE cdm.{path.stem} USING parquet LOCATION '{target}'")
+    yield
+    session.stop()
+
+
+@pytest.mark.skipif(not INSTALLED, reason="PySpark (the extra spark) is not installed")
+@pytest.mark.skipif(shutil.which("java") is None, reason="Java is not installed")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the records of ../shared/data are absent")
+@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+@pytest.mark.usefixtures("lake")
+def test_the_same_bytes_as_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_MASTER", "local[2]")
+    for place, section in (("files", site(path=str(SHARED))), ("spark", site())):
+        ingest_site(name="mine", site=section, folder=tmp_path / place)
+        restricted = {**section, "restrict": {"until": "2015-12-31"}}
+        folder = tmp_path / f"restricted_{place}"
+        ingest_site(name="mine", site=restricted, folder=folder, phenotype=HEART_FAILURE)
+    for kind in ("", "restricted_"):
+        for table in TABLES:
+            files, spark = (
+                tmp_path / f"{kind}{place}/{table}.parquet" for place in ("files", "spark")
+            )
+            assert files.read_bytes() == spark.read_bytes(), f"{kind}{table}"
+    assert duckdb.execute(
+        f"SELECT count(*) FROM read_parquet('{tmp_path}/restricted_spark/persons.parquet')"
+    ).fetchall() == [(8,)]
+    no_schema = {**site(), "spark": {"master_env": "SPARK_MASTER", "catalog": "cmd"}}
+    with pytest.raises(UserError, match=r"Spark finds no OMOP table in cmd. Set sites/mine/spark"):
+        ingest_site(name="mine", site=no_schema, folder=tmp_path / "none")
+
+
+@pytest.mark.skipif(INSTALLED, reason="PySpark is installed")
+def test_without_pyspark_it_is_said_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="Site mine: PySpark is not installed, through which"):
+        ingest_site(name="mine", site=site(), folder=tmp_path)
+
+
+@pytest.mark.skipif(not INSTALLED, reason="PySpark (the extra spark) is not installed")
+def test_an_unset_master_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPARK_MASTER", raising=False)
+    with pytest.raises(UserError, match="variable SPARK_MASTER, which sites/mine/spark/master_env"):
+        ingest_site(name="mine", site=site(), folder=tmp_path)
