@@ -230,3 +230,11 @@ def test_a_phenotype_needs_its_table(tmp_path: Path) -> None:
     section = {"path": str(path), "domains": ["drug"], "restrict": {}}
     with pytest.raises(UserError, match="in the table condition_occurrence, which the database"):
         ingest_site(name="mine", site=section, folder=tmp_path / "out", phenotype=HEART_FAILURE)
+
+
+def test_a_phenotype_of_patterns_is_refused(tmp_path: Path) -> None:
+    text = HEART_FAILURE.read_text("utf-8")
+    phenotype = tmp_path / "patterns.yaml"
+    phenotype.write_text(text + "\npatterns: ['428']\n", "utf-8")
+    with pytest.raises(UserError, match="names codes by patterns, which are not asked of the eng"):
+        restricted(tmp_path, {}, phenotype=phenotype)

@@ -110,6 +110,11 @@ def read_restriction(
             f"Site {name}: restrict/phenotype: {disease.name} names neither a concept nor an ICD "
             "code, by which its persons could be found where the records are."
         )
+    if disease is not None and disease.patterns:
+        raise UserError(
+            f"Site {name}: restrict/phenotype: {disease.name} names codes by patterns, which are "
+            "not asked of the engine that holds the records. Name the persons by a file instead."
+        )
     return Restriction(
         phenotype=disease,
         persons=None if persons is None else _read_persons(name, persons),
