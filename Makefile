@@ -42,4 +42,4 @@ test: env spark
 	. $(BIN)/activate && ruff check && ruff format --check
 	. $(BIN)/activate && snakefmt --check Snakefile workflow/rules
 	. $(BIN)/activate && mypy
-	. $(BIN)/activate && pytest --numprocesses 2 --dist loadfile --durations=10
+	. $(BIN)/activate && pytest tests/workflow tests/unit --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations=10
