@@ -223,7 +223,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"sites": {"new": {"source": "omop", "path": "x", "url_env": "URL"}}},
         "sites/new: its records are at one of path, url_env and spark; found path and url_env",
     ),
-    ({"sites": {"new": {"source": "omop", "url_env": "a://b"}}}, "url_env: 'a://b' does not have"),
+    ({"sites": {"new": {"source": "omop", "url_env": "a b"}}}, "url_env: 'a b' does not have"),
     (
         restricted_site(**{"from": "2011-01-01", "until": "2010-01-01"}),
         "restrict: from 2011-01-01 until 2010-01-01 is upside down",
@@ -275,6 +275,25 @@ def test_what_is_wrong_is_named(overlay: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         filled(**overlay)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        {"url_env": "postgresql://reader:planted@host/db"},
+        {"spark": {"catalog": "cdm", "master_env": "sc://host/;token=planted"}},
+        {"spark": "sc://host/;token=planted"},
+        {"path": "postgresql://reader:planted@host/db"},
+        {"path": "s3://bucket/omop?s3_secret_access_key=planted"},
+        {"path": "https://me:planted@host/meds", "source": "meds"},
+    ],
+)
+def test_a_url_where_none_belongs_is_not_shown(site: dict[str, Any]) -> None:
+    with pytest.raises(
+        UserError, match=r"Configuration, sites/new/.* not shown.*url_env"
+    ) as caught:
+        filled(sites={"new": {"source": "omop", **site}})
+    assert "planted" not in str(caught.value)
 
 
 @pytest.mark.parametrize("preset", ["primary_care", "intensive_care"])
