@@ -127,7 +127,7 @@ def _describe(error: jsonschema.ValidationError) -> str:
     if "://" in fault:
         fault = (
             "a URL stands there, which is not shown, for it may hold a password. Export it as an "
-            "environment variable, and write that variable's name under url_env or spark/master_env."
+            "environment variable, and name that under url_env or spark/master_env."
         )
     return f"Configuration, {key}: {fault}"
 
