@@ -132,7 +132,21 @@ def test_days_by_hand(tmp_path: Path) -> None:
     assert summary["persons"] == 6
 
 
-@pytest.mark.parametrize("text", ["1\nMallory\n", "\n", "person_id\n"])
+def test_ids_as_large_as_they_come(tmp_path: Path) -> None:
+    persons = ids_file(tmp_path, f"{2**63 - 1}\n{-(2**63)}\n2\n")
+    events, summary = restricted(tmp_path, {}, persons=persons)
+    assert persons_in(events) == {2}
+    assert summary["persons"] == 1
+
+
+def test_a_file_of_persons_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    persons = tmp_path / "ids.txt"
+    persons.write_text("person_id\n1\n", "utf-16")
+    with pytest.raises(UserError, match=r"file of persons .* cannot be used: it is not in UTF-8"):
+        restricted(tmp_path, {}, persons=persons)
+
+
+@pytest.mark.parametrize("text", ["1\nMallory\n", "\n", "person_id\n", f"{2**63}\n"])
 def test_a_file_without_ids_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError, match=r"file of persons .* cannot be used") as caught:
         restricted(tmp_path, {}, persons=ids_file(tmp_path, text))

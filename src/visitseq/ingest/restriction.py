@@ -168,15 +168,26 @@ def _undotted(code: str) -> str:
 
 def _read_persons(name: str, path: Path) -> tuple[int, ...]:
     """Read one id a line; a first line ``person_id`` and empty lines are passed over."""
-    lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise _unusable(name, path, "it is not in UTF-8") from None
     if lines and lines[0].strip('"').lower() == "person_id":
         lines[0] = ""
-    wrong = sum(bool(line) and not re.fullmatch(r"-?[0-9]{1,18}", line) for line in lines)
+    wrong = sum(bool(line) and not _is_id(line) for line in lines)
     ids = tuple(sorted({int(line) for line in lines if line})) if not wrong else ()
     if not ids:
-        reason = f"{wrong} of its lines are no whole number" if wrong else "it holds no id"
-        raise UserError(
-            f"Site {name}: the file of persons {path} cannot be used: {reason}. Write one "
-            "person_id a line."
-        )
+        reason = f"{wrong} of its lines are no 64-bit integer" if wrong else "it holds no id"
+        raise _unusable(name, path, reason)
     return ids
+
+
+def _is_id(line: str) -> bool:
+    return bool(re.fullmatch("-?[0-9]{1,19}", line)) and -(2**63) <= int(line) < 2**63
+
+
+def _unusable(name: str, path: Path, reason: str) -> UserError:
+    return UserError(
+        f"Site {name}: the file of persons {path} cannot be used: {reason}. Write one person_id a "
+        "line."
+    )
