@@ -128,8 +128,10 @@ def _visit(where: str, column: str, found: pa.DataType) -> str:
         return "CAST(NULL AS BIGINT)"
     if _is_text(found):
         text = f"trim(CAST({value} AS VARCHAR))"
+        # A cast would round what a suffix tells apart: 7.1 and 7.2.
+        digits = f"regexp_extract({text}, '^(0|-?[1-9][0-9]*)([.]0)?$', 1)"
         hashed = f"CAST(md5_number_lower({text}) >> 1 AS BIGINT)"
-        return f"CASE WHEN {text} <> '' THEN coalesce(TRY_CAST({text} AS BIGINT), {hashed}) END"
+        return f"CASE WHEN {text} <> '' THEN coalesce(TRY_CAST({digits} AS BIGINT), {hashed}) END"
     if pa.types.is_floating(found):
         whole = f"{value} = trunc({value}) AND abs({value}) < {_LARGEST_WHOLE[str(found)]}"
         wrong = f"error('{MARK}data: {column} holds a value that is no 64-bit integer')"
