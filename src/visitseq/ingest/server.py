@@ -52,10 +52,10 @@ _BROKEN = (
     "the connection broke off, or the server ended the statement part-way. Nothing was kept of it; "
     "run again when the server is up"
 )
-#: What the phrases of a connection that PostgreSQL's client was refused mean: the first found does.
+#: What phrases of PostgreSQL's client mean when it is refused; of several the first counts.
 _REFUSALS = {
     # Before the rest: of the file by which one is checked, it says that it does not exist.
-    "certificate": "its certificate, or the file that sslrootcert names to check it, is not accepted",
+    "certificate": "its certificate is not accepted, or the file that sslrootcert names absent",
     "does not support SSL": "it has no TLS, which sslmode in the URL asks for",
     "authentication failed": "it refuses the user or the password",
     "no password supplied": "it asks for a password",
