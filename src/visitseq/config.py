@@ -147,8 +147,9 @@ def _fault(error: jsonschema.ValidationError) -> str:
         case "pattern":
             text = f"{found!r} does not have the form {rule}."
         case "enum":
-            hint = _hint(str(found), rule)
-            text = f"{found!r} is not one of {', '.join(map(str, rule))}. {hint}".rstrip()
+            choices = [str(choice) for choice in rule]
+            hint = _hint(str(found), choices)
+            text = f"{found!r} is not one of {', '.join(choices)}. {hint}".rstrip()
         case "type" if rule == "boolean":
             text = f"{found!r} is no truth value. Write true or false, without quotes."
         case _:

@@ -231,6 +231,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (restricted_site(until="2010-02-30"), "sites/new/restrict/until: 2010-02-30 is no day"),
     (restricted_site(domains=["measurement"]), "restrict/domains: measurement is none of the"),
     (restricted_site(person="x"), "restrict: unknown key person. Did you mean persons?"),
+    (
+        {"sites": {"new": {"source": "meds", "path": "x", "sex_codes": {"SEX//M": 1}}}},
+        "sites/new/sex_codes/SEX//M: 1 is not one of 8507, 8532",
+    ),
+    (
+        {"sites": {"new": {"source": "meds", "path": "x", "sex_codes": {1: 8507}}}},
+        "sites/new/sex_codes: 1 is not of type 'string'",
+    ),
     ({"sites": {"old": {"source": "doctorai", "path": "x"}}}, "sites/old: times is missing"),
     ({"sites": {"riverside": {"path": "x"}}}, "sites/riverside: unknown key path"),
     ({"sites": {"a_to_b": {"source": "omop", "path": "x"}}}, "'a_to_b' does not have the form"),
