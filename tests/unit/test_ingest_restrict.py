@@ -111,6 +111,14 @@ def test_the_persons_of_a_file_are_as_without_restriction(tmp_path: Path) -> Non
     assert summary["tables"]["visit_occurrence"]["read"] == 3
 
 
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "out/.spill_killed/pulled/person"
+    left.mkdir(parents=True)
+    (left / "part_000000.parquet").write_text("rows of patients", "utf-8")
+    restricted(tmp_path, {})
+    assert not list((tmp_path / "out").glob(".spill_*"))
+
+
 def test_days_by_hand(tmp_path: Path) -> None:
     """Of person 1 the visit that ends in the range stays, and its event keeps it."""
     events, summary = restricted(tmp_path, {"from": "2010-01-01", "until": "2010-04-30"})
