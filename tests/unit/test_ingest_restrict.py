@@ -232,6 +232,13 @@ def test_what_is_no_select_is_not_translated() -> None:
         translate("DELETE FROM person", {"person": relation}, "postgres")
 
 
+def test_a_day_is_a_day_whatever_the_session_of_oracle_takes_for_one() -> None:
+    relation = Relation(("CDM", "DEATH"), {"death_date": "DEATH_DATE"})
+    query = "SELECT person_id FROM death WHERE death_date >= CAST('2010-01-31' AS DATE)"
+    told = translate(query, {"death": relation}, "oracle")
+    assert told.endswith("WHERE death_date >= TO_DATE('2010-01-31', 'YYYY-MM-DD')")
+
+
 def test_a_missing_column_is_null_under_its_name() -> None:
     relation = Relation(("Cdm", "Death"), {"person_id": "Person_ID", "death_date": "Death_Date"})
     query = "SELECT death_datetime FROM death WHERE person_id = 1"
