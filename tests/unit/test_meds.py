@@ -192,6 +192,13 @@ def test_visits_of_text_are_told_apart(tmp_path: Path) -> None:
     assert summary["visits"] == 5
 
 
+def test_a_visit_column_without_any_type_hides_no_other(tmp_path: Path) -> None:
+    rows = [row(1, "2010-01-01", "DIAGNOSIS//a", visit_id=None, hadm_id=20)]
+    write_data(tmp_path / "data/0.parquet", rows, visit_id=pa.null(), hadm_id=pa.int64())
+    events, _ = ingest(tmp_path, tmp_path / "out")
+    assert {event["visit_id"] for event in events} == {20}
+
+
 def test_without_visit_ids_days_are_visits(tmp_path: Path) -> None:
     rows = [
         row(1, "2010-01-01 08:00", "DIAGNOSIS//a"),
