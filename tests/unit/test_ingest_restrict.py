@@ -97,6 +97,23 @@ def test_persons_with_a_phenotype(tmp_path: Path) -> None:
     assert conditions == {"read": 7, "kept": 4, "dropped": {"no_concept": 1, "restricted": 2}}
 
 
+def test_who_is_a_case_by_a_code_with_its_vocabulary_comes_too(tmp_path: Path) -> None:
+    """As ``cohort.phenotype`` reads such a source value."""
+    values = ["ICD10CM/I50.9", "icd9/428.0", "SNOMED/428.0"]
+    tables: Tables = {
+        "person": [person(number) for number in (1, 2, 3)],
+        "condition_occurrence": [
+            condition(number, "2010-03-01", 0, condition_source_value=value)
+            for number, value in enumerate(values, 1)
+        ],
+    }
+    path = write_folder(tmp_path / "omop", tables)
+    section = {"path": str(path), "domains": ["condition"], "restrict": {}}
+    ingest_site(name="mine", site=section, folder=tmp_path / "out", phenotype=HEART_FAILURE)
+    events = pq.read_table(tmp_path / "out/events.parquet").to_pylist()
+    assert persons_in(events) == {1, 2}
+
+
 def test_persons_of_a_file_and_with_a_phenotype(tmp_path: Path) -> None:
     persons = ids_file(tmp_path, "person_id\n2\n\n6\n2\n")
     events, _ = restricted(tmp_path, {}, phenotype=HEART_FAILURE, persons=persons)

@@ -27,6 +27,8 @@ from visitseq.ingest.omop import EVENT_TABLES, TABLES
 #: Stands in a query for a list of ids, put in once the query is translated.
 NAMED_IDS = "named_ids"
 
+#: What a source value may have before an ICD code: nothing, or the vocabulary.
+_WRITTEN_BEFORE = ("", "ICD9/", "ICD9CM/", "ICD10/", "ICD10CM/", "ICD10CN/", "ICD10GM/")
 _NOT_DATED = ("person", "observation_period", "death")
 
 
@@ -139,8 +141,10 @@ def qualifying_persons(phenotype: Phenotype, tables: Collection[str]) -> str:
         )
     codes = {*phenotype.icd9cm, *phenotype.icd10cm}
     if codes:
-        sources = ", ".join(f"'{code}'" for code in sorted({*map(_undotted, codes)}))
-        tests.append(f"{_plain(f'qualifying.{domain}_source_value')} IN ({sources})")
+        plain = sorted({*map(_undotted, codes)})
+        sources = ", ".join(f"'{code}'" for code in plain)
+        written = ", ".join(f"'{before}{code}'" for before in _WRITTEN_BEFORE for code in plain)
+        tests.append(f"{_plain(f'qualifying.{domain}_source_value')} IN ({written})")
         if "concept" in tables:
             tests.append(
                 f"qualifying.{domain}_source_concept_id IN (SELECT concept_id FROM concept "
