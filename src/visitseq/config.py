@@ -124,10 +124,10 @@ def _describe(error: jsonschema.ValidationError) -> str:
     """Say where the configuration is wrong, what was found, and what it may be."""
     key = "/".join(str(step) for step in error.path) or "the top level"
     fault = _fault(error)
-    if "://" in fault:
+    if "://" in fault or key.endswith("_env"):
         fault = (
-            "a URL stands there, which is not shown, for it may hold a password. Export it as an "
-            "environment variable, and name that under url_env or spark/master_env."
+            "what stands there is not shown, for it may hold a password. Export a URL as an "
+            "environment variable, and write the variable's name under url_env or spark/master_env."
         )
     return f"Configuration, {key}: {fault}"
 

@@ -223,7 +223,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"sites": {"new": {"source": "omop", "path": "x", "url_env": "URL"}}},
         "sites/new: its records are at one of path, url_env and spark; found path and url_env",
     ),
-    ({"sites": {"new": {"source": "omop", "url_env": "a b"}}}, "url_env: 'a b' does not have"),
+    ({"sites": {"new": {"source": "omop", "url_env": "a b"}}}, "url_env: what stands there is not"),
     (
         restricted_site(**{"from": "2011-01-01", "until": "2010-01-01"}),
         "restrict: from 2011-01-01 until 2010-01-01 is upside down",
@@ -289,6 +289,7 @@ def test_what_is_wrong_is_named(overlay: dict[str, Any], message: str) -> None:
     "site",
     [
         {"url_env": "postgresql://reader:planted@host/db"},
+        {"url_env": "host=localhost password=planted"},
         {"spark": {"catalog": "cdm", "master_env": "sc://host/;token=planted"}},
         {"spark": "sc://host/;token=planted"},
         {"path": "postgresql://reader:planted@host/db"},
