@@ -21,6 +21,7 @@ from omop_site import (
     write_folder,
     write_parquet_folder,
 )
+from pyarrow import csv
 from sqlglot import exp
 
 from visitseq.cohort.phenotype import read_phenotype
@@ -31,6 +32,7 @@ from visitseq.ingest.restriction import Restriction
 from visitseq.ingest.server import DIALECTS
 from visitseq.ingest.site import ingest_site
 from visitseq.ingest.translate import Relation, translate
+from visitseq.simulate import simulate_site
 
 PHENOTYPES = Path(__file__).resolve().parents[2] / "workflow/phenotypes"
 HEART_FAILURE = PHENOTYPES / "heart_failure.yaml"
@@ -134,6 +136,20 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     (left / "part_000000.parquet").write_text("rows of patients", "utf-8")
     restricted(tmp_path, {})
     assert not list((tmp_path / "out").glob(".spill_*"))
+
+
+def test_what_the_engine_knows_of_nulls_shows_in_no_byte(tmp_path: Path) -> None:
+    """Of Parquet DuckDB knows that no time is null, of CSV it does not; no table is empty."""
+    hospital = {"preset": "primary_care", "persons": 200, "seed": 3, "order_effect": 0.5}
+    simulate_site({**hospital, "messy": False}, tmp_path)
+    (tmp_path / "csv").mkdir()
+    for path in (tmp_path / "omop").glob("*.parquet"):
+        csv.write_csv(pq.read_table(path), tmp_path / f"csv/{path.stem}.csv")
+    for kind in ("csv", "omop"):
+        section = {"path": str(tmp_path / kind), "domains": ["condition", "drug"]}
+        ingest_site(name="mine", site=section, folder=tmp_path / f"from_{kind}")
+    one, other = (tmp_path / f"from_{kind}/events.parquet" for kind in ("csv", "omop"))
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_days_by_hand(tmp_path: Path) -> None:
