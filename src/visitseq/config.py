@@ -36,6 +36,9 @@ _NOT_SEARCHED = (
     *("bidirectional", "visits", "duration", "embed", "loss", "tradeoff"),
 )
 
+#: What in a URL holds a user's password, or the options of its scheme, among which a key may be.
+_SECRET = re.compile(r"://.*:.*@|://.*[?]")
+
 #: The presets whose hazard of heart failure order_effect moves.
 WITH_DIAL = ("primary_care", "intensive_care")
 
@@ -120,7 +123,13 @@ _Filling = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
 def _describe(error: jsonschema.ValidationError) -> str:
     """Say where the configuration is wrong, what was found, and what it may be."""
     key = "/".join(str(step) for step in error.path) or "the top level"
-    return f"Configuration, {key}: {_fault(error)}"
+    fault = _fault(error)
+    if "://" in fault or key.endswith("_env"):
+        fault = (
+            "what stands there is not shown, for it may hold a password. Export a URL as an "
+            "environment variable, and write the variable's name under url_env or spark/master_env."
+        )
+    return f"Configuration, {key}: {fault}"
 
 
 def _fault(error: jsonschema.ValidationError) -> str:
@@ -138,8 +147,9 @@ def _fault(error: jsonschema.ValidationError) -> str:
         case "pattern":
             text = f"{found!r} does not have the form {rule}."
         case "enum":
-            hint = _hint(str(found), rule)
-            text = f"{found!r} is not one of {', '.join(map(str, rule))}. {hint}".rstrip()
+            choices = [str(choice) for choice in rule]
+            hint = _hint(str(found), choices)
+            text = f"{found!r} is not one of {', '.join(choices)}. {hint}".rstrip()
         case "type" if rule == "boolean":
             text = f"{found!r} is no truth value. Write true or false, without quotes."
         case _:
@@ -234,6 +244,7 @@ def _check_values(config: Config) -> None:
                     f"Configuration, sites/{name}/{key}: {day} is no day of the calendar, written "
                     "YYYY-MM-DD."
                 )
+        _check_path(name, site.get("path", ""))
         if site["source"] == "omop":
             _check_place(name, site)
             _check_restrict(name, site)
@@ -258,6 +269,16 @@ def _check_patterns(name: str, domains: Mapping[str, str]) -> None:
                 f"Configuration, sites/{name}/domains/{domain}: {pattern!r} is no regular "
                 f"expression ({error})."
             ) from error
+
+
+def _check_path(name: str, path: str) -> None:
+    """Raise where a path holds a password: paths are logged, and kept by Snakemake."""
+    if _SECRET.search(path):
+        raise UserError(
+            f"Configuration, sites/{name}/path: a URL with a password or options stands there, "
+            "which is not shown. The URL of a SQL server belongs in an environment variable, which "
+            "url_env names, and the secret of object storage in DuckDB (docs/warehouses.md)."
+        )
 
 
 def _check_place(name: str, site: Mapping[str, Any]) -> None:

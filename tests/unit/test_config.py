@@ -223,7 +223,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"sites": {"new": {"source": "omop", "path": "x", "url_env": "URL"}}},
         "sites/new: its records are at one of path, url_env and spark; found path and url_env",
     ),
-    ({"sites": {"new": {"source": "omop", "url_env": "a://b"}}}, "url_env: 'a://b' does not have"),
+    ({"sites": {"new": {"source": "omop", "url_env": "a b"}}}, "url_env: what stands there is not"),
     (
         restricted_site(**{"from": "2011-01-01", "until": "2010-01-01"}),
         "restrict: from 2011-01-01 until 2010-01-01 is upside down",
@@ -231,6 +231,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (restricted_site(until="2010-02-30"), "sites/new/restrict/until: 2010-02-30 is no day"),
     (restricted_site(domains=["measurement"]), "restrict/domains: measurement is none of the"),
     (restricted_site(person="x"), "restrict: unknown key person. Did you mean persons?"),
+    (
+        {"sites": {"new": {"source": "meds", "path": "x", "sex_codes": {"SEX//M": 1}}}},
+        "sites/new/sex_codes/SEX//M: 1 is not one of 8507, 8532",
+    ),
+    (
+        {"sites": {"new": {"source": "meds", "path": "x", "sex_codes": {1: 8507}}}},
+        "sites/new/sex_codes: 1 is not of type 'string'",
+    ),
     ({"sites": {"old": {"source": "doctorai", "path": "x"}}}, "sites/old: times is missing"),
     ({"sites": {"riverside": {"path": "x"}}}, "sites/riverside: unknown key path"),
     ({"sites": {"a_to_b": {"source": "omop", "path": "x"}}}, "'a_to_b' does not have the form"),
@@ -275,6 +283,26 @@ def test_what_is_wrong_is_named(overlay: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         filled(**overlay)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        {"url_env": "postgresql://reader:planted@host/db"},
+        {"url_env": "host=localhost password=planted"},
+        {"spark": {"catalog": "cdm", "master_env": "sc://host/;token=planted"}},
+        {"spark": "sc://host/;token=planted"},
+        {"path": "postgresql://reader:planted@host/db"},
+        {"path": "s3://bucket/omop?s3_secret_access_key=planted"},
+        {"path": "https://me:planted@host/meds", "source": "meds"},
+    ],
+)
+def test_a_url_where_none_belongs_is_not_shown(site: dict[str, Any]) -> None:
+    with pytest.raises(
+        UserError, match=r"Configuration, sites/new/.* not shown.*url_env"
+    ) as caught:
+        filled(sites={"new": {"source": "omop", **site}})
+    assert "planted" not in str(caught.value)
 
 
 @pytest.mark.parametrize("preset", ["primary_care", "intensive_care"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import adbc_driver_manager
+import adbc_driver_postgresql.dbapi
 import duckdb
 import pytest
 from postgres_server import PASSWORD, Postgres, load, programs, running_server
@@ -182,6 +183,8 @@ def test_what_is_wrong_is_named_and_the_password_never(
         "CREATE SCHEMA odd",
         "CREATE TABLE odd.person AS SELECT * FROM cdm.person",
         "CREATE TABLE odd.condition_occurrence AS SELECT person_id FROM cdm.person",
+        "CREATE SCHEMA other",
+        "CREATE TABLE other.people AS SELECT * FROM cdm.person",
         "CREATE SCHEMA shut",
         "CREATE TABLE shut.person AS SELECT * FROM cdm.person",
         "CREATE TABLE shut.condition_occurrence AS SELECT * FROM cdm.condition_occurrence",
@@ -199,12 +202,14 @@ def test_what_is_wrong_is_named_and_the_password_never(
         (server.url(password=PASSWORD + "!"), "cdm", "it refuses the user or the password"),
         (server.url(database="nowhere"), "cdm", "it knows no such database or user"),
         (nobody, "cdm", "nobody listens at that host and port"),
+        (f"{good}?sslmode=require", "cdm", "it has no TLS, which sslmode in the URL asks for"),
         (
             f"snowflake://u:{PASSWORD}@h/d",
             "cdm",
             "its URL may be wrong, or its driver not installed",
         ),
-        (good, "cmd", "has no table in schema cmd; its schemas are .*cdm.* Set sites/mine/schema"),
+        (good, "cmd", "no OMOP table in schema cmd; its schemas are .*cdm.* Set sites/mine/schema"),
+        (good, "other", "no OMOP table in schema other; its schemas are .*cdm.* Set sites/mine/sc"),
         (good, "odd", "table condition_occurrence: required column condition_concept_id, cond"),
         (good, "shut", "table person could not be read .*: the account may not read it"),
     ]
@@ -215,6 +220,25 @@ def test_what_is_wrong_is_named_and_the_password_never(
         assert "Secret" not in str(caught.value)
         assert "\n" not in str(caught.value)
     assert "Secret" not in caplog.text
+
+
+def test_a_missing_root_certificate_is_no_missing_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_url: str) -> None:
+        # The words of libpq at sslmode=verify-full.
+        words = 'root certificate file "/home/me/.postgresql/root.crt" does not exist'
+        raise adbc_driver_manager.OperationalError(
+            words, status_code=adbc_driver_manager.AdbcStatusCode.IO
+        )
+
+    connect(monkeypatch, "postgresql://reader@host/omop?sslmode=verify-full")
+    monkeypatch.setattr(adbc_driver_postgresql.dbapi, "connect", refuse)
+    with (
+        pytest.raises(UserError, match="the file that sslrootcert names"),
+        open_server("mine", {"url_env": "OMOP_URL", "schema": "cdm"}),
+    ):
+        pass
 
 
 def test_a_number_of_any_precision_is_what_its_text_is(

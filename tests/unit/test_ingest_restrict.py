@@ -21,6 +21,7 @@ from omop_site import (
     write_folder,
     write_parquet_folder,
 )
+from pyarrow import csv
 from sqlglot import exp
 
 from visitseq.cohort.phenotype import read_phenotype
@@ -31,6 +32,7 @@ from visitseq.ingest.restriction import Restriction
 from visitseq.ingest.server import DIALECTS
 from visitseq.ingest.site import ingest_site
 from visitseq.ingest.translate import Relation, translate
+from visitseq.simulate import simulate_site
 
 PHENOTYPES = Path(__file__).resolve().parents[2] / "workflow/phenotypes"
 HEART_FAILURE = PHENOTYPES / "heart_failure.yaml"
@@ -97,6 +99,23 @@ def test_persons_with_a_phenotype(tmp_path: Path) -> None:
     assert conditions == {"read": 7, "kept": 4, "dropped": {"no_concept": 1, "restricted": 2}}
 
 
+def test_who_is_a_case_by_a_code_with_its_vocabulary_comes_too(tmp_path: Path) -> None:
+    """As ``cohort.phenotype`` reads such a source value."""
+    values = ["ICD10CM/I50.9", "icd9/428.0", "SNOMED/428.0"]
+    tables: Tables = {
+        "person": [person(number) for number in (1, 2, 3)],
+        "condition_occurrence": [
+            condition(number, "2010-03-01", 0, condition_source_value=value)
+            for number, value in enumerate(values, 1)
+        ],
+    }
+    path = write_folder(tmp_path / "omop", tables)
+    section = {"path": str(path), "domains": ["condition"], "restrict": {}}
+    ingest_site(name="mine", site=section, folder=tmp_path / "out", phenotype=HEART_FAILURE)
+    events = pq.read_table(tmp_path / "out/events.parquet").to_pylist()
+    assert persons_in(events) == {1, 2}
+
+
 def test_persons_of_a_file_and_with_a_phenotype(tmp_path: Path) -> None:
     persons = ids_file(tmp_path, "person_id\n2\n\n6\n2\n")
     events, _ = restricted(tmp_path, {}, phenotype=HEART_FAILURE, persons=persons)
@@ -109,6 +128,28 @@ def test_the_persons_of_a_file_are_as_without_restriction(tmp_path: Path) -> Non
     whole, _ = ingest(tmp_path / "omop", tmp_path / "whole", domains=["condition"])
     assert events == [event for event in whole if event["subject_id"] in (1, 5)]
     assert summary["tables"]["visit_occurrence"]["read"] == 3
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "out/.spill_killed/pulled/person"
+    left.mkdir(parents=True)
+    (left / "part_000000.parquet").write_text("rows of patients", "utf-8")
+    restricted(tmp_path, {})
+    assert not list((tmp_path / "out").glob(".spill_*"))
+
+
+def test_what_the_engine_knows_of_nulls_shows_in_no_byte(tmp_path: Path) -> None:
+    """Of Parquet DuckDB knows that no time is null, of CSV it does not; no table is empty."""
+    hospital = {"preset": "primary_care", "persons": 200, "seed": 3, "order_effect": 0.5}
+    simulate_site({**hospital, "messy": False}, tmp_path)
+    (tmp_path / "csv").mkdir()
+    for path in (tmp_path / "omop").glob("*.parquet"):
+        csv.write_csv(pq.read_table(path), tmp_path / f"csv/{path.stem}.csv")
+    for kind in ("csv", "omop"):
+        section = {"path": str(tmp_path / kind), "domains": ["condition", "drug"]}
+        ingest_site(name="mine", site=section, folder=tmp_path / f"from_{kind}")
+    one, other = (tmp_path / f"from_{kind}/events.parquet" for kind in ("csv", "omop"))
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_days_by_hand(tmp_path: Path) -> None:
@@ -132,7 +173,21 @@ def test_days_by_hand(tmp_path: Path) -> None:
     assert summary["persons"] == 6
 
 
-@pytest.mark.parametrize("text", ["1\nMallory\n", "\n", "person_id\n"])
+def test_ids_as_large_as_they_come(tmp_path: Path) -> None:
+    persons = ids_file(tmp_path, f"{2**63 - 1}\n{-(2**63)}\n2\n")
+    events, summary = restricted(tmp_path, {}, persons=persons)
+    assert persons_in(events) == {2}
+    assert summary["persons"] == 1
+
+
+def test_a_file_of_persons_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    persons = tmp_path / "ids.txt"
+    persons.write_text("person_id\n1\n", "utf-16")
+    with pytest.raises(UserError, match=r"file of persons .* cannot be used: it is not in UTF-8"):
+        restricted(tmp_path, {}, persons=persons)
+
+
+@pytest.mark.parametrize("text", ["1\nMallory\n", "\n", "person_id\n", f"{2**63}\n"])
 def test_a_file_without_ids_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError, match=r"file of persons .* cannot be used") as caught:
         restricted(tmp_path, {}, persons=ids_file(tmp_path, text))
@@ -208,6 +263,13 @@ def test_what_is_no_select_is_not_translated() -> None:
     relation = Relation(("person",), {})
     with pytest.raises(TypeError, match="only a SELECT goes to an engine"):
         translate("DELETE FROM person", {"person": relation}, "postgres")
+
+
+def test_a_day_is_a_day_whatever_the_session_of_oracle_takes_for_one() -> None:
+    relation = Relation(("CDM", "DEATH"), {"death_date": "DEATH_DATE"})
+    query = "SELECT person_id FROM death WHERE death_date >= CAST('2010-01-31' AS DATE)"
+    told = translate(query, {"death": relation}, "oracle")
+    assert told.endswith("WHERE death_date >= TO_DATE('2010-01-31', 'YYYY-MM-DD')")
 
 
 def test_a_missing_column_is_null_under_its_name() -> None:

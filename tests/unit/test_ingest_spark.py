@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from visitseq.errors import UserError
@@ -77,3 +78,48 @@ def test_an_unset_master_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("SPARK_MASTER", raising=False)
     with pytest.raises(UserError, match="variable SPARK_MASTER, which sites/mine/spark/master_env"):
         ingest_site(name="mine", site=site(), folder=tmp_path)
+
+
+class Standin:
+    """A session that knows every table, notes by which name, and ends while rows come."""
+
+    def __init__(self) -> None:
+        self.catalog = self
+        self.columns = ["PERSON_ID"]
+        self.schema = pa.schema([("person_id", pa.int64())])
+        self.asked: list[str] = []
+
+    def tableExists(self, table: str) -> bool:
+        self.asked.append(table)
+        return True
+
+    def table(self, table: str) -> Any:
+        return self.tableExists(table) and self
+
+    def sql(self, _query: str) -> Any:
+        return self
+
+    def limit(self, _rows: int) -> Any:
+        return self
+
+    def toArrow(self) -> Any:
+        return self
+
+    def mapInArrow(self, _pack: Any, _schema: str) -> Any:
+        return self
+
+    def toLocalIterator(self) -> Iterator[Any]:
+        raise EOFError
+
+
+@pytest.mark.skipif(not INSTALLED, reason="PySpark (the extra spark) is not installed")
+def test_a_catalogue_of_any_name_is_found_and_a_driver_that_ends_is_said(tmp_path: Path) -> None:
+    from visitseq.ingest.spark import SparkEngine  # noqa: PLC0415
+
+    session: Any = Standin()
+    engine = SparkEngine(session, "mine", "my-lake.cdm")
+    found = engine.relations(["person"])
+    assert session.asked == ["`my-lake`.`cdm`.`person`"] * 2
+    assert found["person"].place == ("my-lake", "cdm", "person")
+    with pytest.raises(UserError, match=r"table person could not be read from Spark .EOFError."):
+        engine.copy("person", "SELECT 1", tmp_path / "part.parquet")

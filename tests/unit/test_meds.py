@@ -177,6 +177,9 @@ def test_visits_of_text_are_told_apart(tmp_path: Path) -> None:
         row(1, "2010-01-05", "DIAGNOSIS//b", visit_id="stay-1"),
         row(1, "2010-01-03", "DIAGNOSIS//c", visit_id="stay-2"),
         row(1, "2010-01-04", "DIAGNOSIS//d", visit_id=" "),
+        row(1, "2010-02-01", "DIAGNOSIS//e", visit_id="7.1"),
+        row(1, "2010-02-03", "DIAGNOSIS//f", visit_id="7.2"),
+        row(1, "2010-02-05", "DIAGNOSIS//g", visit_id="7"),
     ]
     write_data(tmp_path / "data/0.parquet", rows, visit_id=pa.string())
     events, summary = ingest(tmp_path, tmp_path / "out")
@@ -184,7 +187,16 @@ def test_visits_of_text_are_told_apart(tmp_path: Path) -> None:
     assert visit["a"] == visit["b"] != visit["c"]
     assert min(visit["a"], visit["c"]) >= 0
     assert visit["d"] is None
-    assert summary["visits"] == 2
+    assert visit["g"] == 7
+    assert len({visit["e"], visit["f"], visit["g"]}) == 3
+    assert summary["visits"] == 5
+
+
+def test_a_visit_column_without_any_type_hides_no_other(tmp_path: Path) -> None:
+    rows = [row(1, "2010-01-01", "DIAGNOSIS//a", visit_id=None, hadm_id=20)]
+    write_data(tmp_path / "data/0.parquet", rows, visit_id=pa.null(), hadm_id=pa.int64())
+    events, _ = ingest(tmp_path, tmp_path / "out")
+    assert {event["visit_id"] for event in events} == {20}
 
 
 def test_without_visit_ids_days_are_visits(tmp_path: Path) -> None:

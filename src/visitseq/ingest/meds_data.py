@@ -15,7 +15,7 @@ from visitseq.ingest.typed import MARK
 
 #: The person's column, the newest name first.
 _SUBJECTS = ("subject_id", "patient_id")
-#: Columns that say which visit an event belongs to; the first that a file has is read.
+#: Columns that say which visit an event belongs to; the first that a file has values in is read.
 _VISITS = ("visit_id", "hadm_id")
 #: Columns of the layouts before 0.3, of a row a person.
 _NESTED = ("events", "measurements")
@@ -56,7 +56,8 @@ def _columns(where: str, schema: pa.Schema) -> list[str]:
     subject = next((column for column in _SUBJECTS if column in types), None)
     if subject is None or "time" not in types or "code" not in types:
         raise UserError(f"{where} {_fault(list(types))}")
-    visit = next((column for column in _VISITS if column in types), None)
+    typed = [column for column in _VISITS if not pa.types.is_null(types.get(column, pa.null()))]
+    visit = typed[0] if typed else None
     selected = {
         "subject_id": _whole(where, subject, types[subject]),
         "time": _time(where, types["time"]),
@@ -124,12 +125,12 @@ def _number(where: str, found: pa.DataType) -> str:
 def _visit(where: str, column: str, found: pa.DataType) -> str:
     """Visit as an integer: a float with its gaps too, and text, which a hash stands for."""
     value = f'"{column}"'
-    if pa.types.is_null(found):
-        return "CAST(NULL AS BIGINT)"
     if _is_text(found):
         text = f"trim(CAST({value} AS VARCHAR))"
+        # A cast would round what a suffix tells apart: 7.1 and 7.2.
+        digits = f"regexp_extract({text}, '^(0|-?[1-9][0-9]*)([.]0)?$', 1)"
         hashed = f"CAST(md5_number_lower({text}) >> 1 AS BIGINT)"
-        return f"CASE WHEN {text} <> '' THEN coalesce(TRY_CAST({text} AS BIGINT), {hashed}) END"
+        return f"CASE WHEN {text} <> '' THEN coalesce(TRY_CAST({digits} AS BIGINT), {hashed}) END"
     if pa.types.is_floating(found):
         whole = f"{value} = trunc({value}) AND abs({value}) < {_LARGEST_WHOLE[str(found)]}"
         wrong = f"error('{MARK}data: {column} holds a value that is no 64-bit integer')"

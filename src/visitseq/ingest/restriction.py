@@ -27,6 +27,8 @@ from visitseq.ingest.omop import EVENT_TABLES, TABLES
 #: Stands in a query for a list of ids, put in once the query is translated.
 NAMED_IDS = "named_ids"
 
+#: What a source value may have before an ICD code: nothing, or the vocabulary.
+_WRITTEN_BEFORE = ("", "ICD9/", "ICD9CM/", "ICD10/", "ICD10CM/", "ICD10CN/", "ICD10GM/")
 _NOT_DATED = ("person", "observation_period", "death")
 
 
@@ -139,8 +141,10 @@ def qualifying_persons(phenotype: Phenotype, tables: Collection[str]) -> str:
         )
     codes = {*phenotype.icd9cm, *phenotype.icd10cm}
     if codes:
-        sources = ", ".join(f"'{code}'" for code in sorted({*map(_undotted, codes)}))
-        tests.append(f"{_plain(f'qualifying.{domain}_source_value')} IN ({sources})")
+        plain = sorted({*map(_undotted, codes)})
+        sources = ", ".join(f"'{code}'" for code in plain)
+        written = ", ".join(f"'{before}{code}'" for before in _WRITTEN_BEFORE for code in plain)
+        tests.append(f"{_plain(f'qualifying.{domain}_source_value')} IN ({written})")
         if "concept" in tables:
             tests.append(
                 f"qualifying.{domain}_source_concept_id IN (SELECT concept_id FROM concept "
@@ -168,15 +172,26 @@ def _undotted(code: str) -> str:
 
 def _read_persons(name: str, path: Path) -> tuple[int, ...]:
     """Read one id a line; a first line ``person_id`` and empty lines are passed over."""
-    lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise _unusable(name, path, "it is not in UTF-8") from None
     if lines and lines[0].strip('"').lower() == "person_id":
         lines[0] = ""
-    wrong = sum(bool(line) and not re.fullmatch(r"-?[0-9]{1,18}", line) for line in lines)
+    wrong = sum(bool(line) and not _is_id(line) for line in lines)
     ids = tuple(sorted({int(line) for line in lines if line})) if not wrong else ()
     if not ids:
-        reason = f"{wrong} of its lines are no whole number" if wrong else "it holds no id"
-        raise UserError(
-            f"Site {name}: the file of persons {path} cannot be used: {reason}. Write one "
-            "person_id a line."
-        )
+        reason = f"{wrong} of its lines are no 64-bit integer" if wrong else "it holds no id"
+        raise _unusable(name, path, reason)
     return ids
+
+
+def _is_id(line: str) -> bool:
+    return bool(re.fullmatch("-?[0-9]{1,19}", line)) and -(2**63) <= int(line) < 2**63
+
+
+def _unusable(name: str, path: Path, reason: str) -> UserError:
+    return UserError(
+        f"Site {name}: the file of persons {path} cannot be used: {reason}. Write one person_id a "
+        "line."
+    )

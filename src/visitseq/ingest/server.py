@@ -52,15 +52,18 @@ _BROKEN = (
     "the connection broke off, or the server ended the statement part-way. Nothing was kept of it; "
     "run again when the server is up"
 )
-#: What the phrases of a connection that PostgreSQL's client was refused mean.
+#: What phrases of PostgreSQL's client mean when it is refused; of several the first counts.
 _REFUSALS = {
+    # Before the rest: of the file by which one is checked, it says that it does not exist.
+    "certificate": "its certificate is not accepted, or the file that sslrootcert names absent",
+    "does not support SSL": "it has no TLS, which sslmode in the URL asks for",
     "authentication failed": "it refuses the user or the password",
     "no password supplied": "it asks for a password",
     "does not exist": "it knows no such database or user",
     "refused": "nobody listens at that host and port",
     "translate host name": "there is no such host",
     "timeout": "it does not answer in time",
-    "certificate": "its certificate is not accepted",
+    "timed out": "it does not answer in time",
     "pg_hba.conf": "it lets nobody in from this machine",
 }
 
@@ -96,14 +99,15 @@ class ServerEngine:
             for table in listed or ()
             if (columns := table["table_columns"])
         }
-        if not found:
+        there = {table: found[table] for table in tables if table in found}
+        if not there:
             with self._explained("its list of schemas"):
                 others = ", ".join(sorted(self._schemas("db_schemas"))) or "none"
             raise UserError(
-                f"Site {self._name}: the server of {self._variable} has no table in schema "
+                f"Site {self._name}: the server of {self._variable} has no OMOP table in schema "
                 f"{self._schema}; its schemas are {others}. Set sites/{self._name}/schema."
             )
-        return {table: found[table] for table in tables if table in found}
+        return there
 
     def count(self, table: str, query: str) -> int:
         """See :class:`visitseq.ingest.engine.Engine`."""

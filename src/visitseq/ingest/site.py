@@ -16,6 +16,7 @@ DuckDB runs them out of core: what exceeds the memory limit spills to a folder b
 import importlib.util
 import json
 import logging
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -40,6 +41,7 @@ from visitseq.tables import ANCESTORS, CODES, OBSERVATION_PERIODS, PERSONS, writ
 
 log = logging.getLogger(__name__)
 
+_SPILL = ".spill_"
 _ROW_GROUP = 122_880  # rows; small enough that a block of persons is found without a whole scan
 
 
@@ -79,8 +81,10 @@ def ingest_site(
         column.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for remains in folder.glob(f"{_SPILL}*"):
+        shutil.rmtree(remains)  # of a run that was killed; it may hold rows of patients
     with (
-        tempfile.TemporaryDirectory(dir=folder, prefix=".spill_") as scratch,
+        tempfile.TemporaryDirectory(dir=folder, prefix=_SPILL) as scratch,
         connect(threads=threads, memory_mb=memory_mb, scratch=Path(scratch)) as connection,
     ):
         limits = {"threads": threads, "memory_mb": memory_mb}

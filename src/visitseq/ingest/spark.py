@@ -39,8 +39,9 @@ class SparkEngine:
         parts = tuple(self._catalog.split("."))
         with self._explained("its list of tables"):
             for table in tables:
-                if self._session.catalog.tableExists(f"{self._catalog}.{table}"):
-                    columns = self._session.table(f"{self._catalog}.{table}").columns
+                name = ".".join(f"`{part}`" for part in (*parts, table))
+                if self._session.catalog.tableExists(name):
+                    columns = self._session.table(name).columns
                     own = {column.lower(): column for column in columns}
                     found[table] = Relation((*parts, table), own)
         if not found:
@@ -70,7 +71,7 @@ class SparkEngine:
         except PySparkException as error:
             reason = error.getCondition() or type(error).__name__
             raise self._unread(what, reason) from None
-        except (Py4JError, pa.ArrowException, OSError) as error:
+        except (Py4JError, pa.ArrowException, OSError, EOFError) as error:
             raise self._unread(what, type(error).__name__) from None
 
     def _unread(self, what: str, reason: str) -> UserError:

@@ -49,6 +49,10 @@ def translate(query: str, relations: Mapping[str, Relation], dialect: str) -> st
     for table in list(tree.find_all(exp.Table)):
         named = _with_omop_names(table.name, relations[table.name])
         table.replace(named.subquery(table.alias_or_name))
+    for day in list(tree.find_all(exp.Cast)):
+        # Oracle reads the text of a cast in a form of the session's.
+        if day.this.is_string and day.is_type(exp.DataType.Type.DATE):
+            day.replace(exp.DateStrToDate(this=day.this))
     return tree.sql(dialect=dialect)
 
 
