@@ -1,8 +1,9 @@
 """The workflow's stages from OMOP files to sequences, each called as its rule calls it.
 
-A study is one folder: ``omop`` holds the simulated hospital, ``site``, ``cohort`` and ``encoded``
-what the stages make of it. Cohort, task and encoding are those of the default study
-(config.yaml): the case-control cohort of heart failure, its windows of 18 months, one-hot visits.
+A study is one folder: ``omop`` holds the simulated hospital (other folders its copies), ``site``,
+``cohort`` and ``encoded`` what the stages make of it. Cohort, task and encoding are those of the
+default study (config.yaml): the case-control cohort of heart failure, its windows of 18 months,
+one-hot visits.
 """
 
 from pathlib import Path
@@ -48,10 +49,10 @@ def simulate(folder: Path, persons: int) -> None:
     simulate_site({**site, "messy": False}, folder, threads=2)
 
 
-def ingest(folder: Path) -> None:
+def ingest(folder: Path, files: str = "omop") -> None:
     ingest_site(
         name="site",
-        site={"path": str(folder / "omop"), "domains": ["condition", "drug", "procedure"]},
+        site={"path": str(folder / files), "domains": ["condition", "drug", "procedure"]},
         folder=folder / "site",
         threads=THREADS["ingest"],
         memory_mb=MEMORY_MB,
