@@ -8,6 +8,7 @@ from statistics import median
 import stages
 from bare_sort import sort_all, sort_clinical
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 from own_process import Cost, cost_of, typical
 
 from visitseq.figures.style import (
@@ -30,6 +31,7 @@ WORK = {
     "encode": stages.encode,
 }
 LIMIT_GB = 4
+TICKS_GB = (0.25, 0.5, 1, 2, LIMIT_GB)
 
 # Inches.
 TOP, PLOT, PLOT_WIDTH, LEFT, BELOW = 0.25, 2.1, 2.7, 0.6, 0.95
@@ -122,7 +124,9 @@ def draw(measured: list[Measured], path: Path) -> None:
         _plot(left_axes, measured, "seconds")
         left_axes.set(title="Time", ylabel="Seconds")
         _plot(right_axes, measured, "gigabytes")
-        right_axes.set(title="Peak memory of each process", ylabel="GB")
+        right_axes.set(
+            title="Peak memory of each process", ylabel="GB", yticks=TICKS_GB, ylim=(0.2, 6)
+        )
         right_axes.axhline(LIMIT_GB, color=PALE, zorder=0)
         right_axes.annotate(
             f"{LIMIT_GB} GB",
@@ -150,4 +154,7 @@ def _plot(axes: Axes, measured: list[Measured], figure: str) -> None:
             marker=look.marker,
             label=name,
         )
-    axes.set(xscale="log", yscale="log", xlabel="Persons")
+    axes.set(xscale="log", yscale="log", xlabel="Persons", xticks=persons)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+        axis.set_minor_formatter(NullFormatter())
