@@ -46,5 +46,6 @@ def open_local(
 ) -> Iterator[LocalEngine]:
     """Open the files of site ``name``; ``limits`` are the threads and memory_mb of DuckDB."""
     with connect(scratch=scratch, **limits) as connection:
-        found = open_tables(connection, name, site["path"], site.get("schema", "main"), domains)
+        schema = site.get("schema", "main")
+        found = open_tables(connection, name, site["path"], schema, domains, scratch=scratch)
         yield LocalEngine(connection, found)

@@ -91,7 +91,7 @@ def ingest_site(
         restriction = read_restriction(name, site.get("restrict") or {}, phenotype, persons)
         try:
             place, left = _pull(name, site, restriction, Path(scratch), limits)
-            found = _open(connection, name, site, place)
+            found = _open(connection, name, site, place, Path(scratch))
             summary = _run(connection, found, site, folder, left)
         except duckdb.Error as error:
             raise _explain(name, site, error) from error
@@ -136,7 +136,7 @@ def _open_spark(name: str, site: Mapping[str, Any]) -> AbstractContextManager[En
     if importlib.util.find_spec("pyspark") is None:
         raise UserError(
             f"Site {name}: PySpark is not installed, through which sites/{name}/spark is read. "
-            "Install it beside visitseq: pip install pyspark"
+            "Install it beside visitseq: make spark"
         )
     from visitseq.ingest.spark import open_spark  # noqa: PLC0415
 
@@ -144,11 +144,16 @@ def _open_spark(name: str, site: Mapping[str, Any]) -> AbstractContextManager[En
 
 
 def _open(
-    connection: duckdb.DuckDBPyConnection, name: str, site: Mapping[str, Any], place: str
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    site: Mapping[str, Any],
+    place: str,
+    scratch: Path,
 ) -> list[str]:
     """Make the views of the tables that lie at ``place``; return those that are there."""
     domains = domains_of(site)
-    found = open_tables(connection, name, place, site.get("schema", "main"), domains)
+    schema = site.get("schema", "main")
+    found = open_tables(connection, name, place, schema, domains, scratch=scratch)
     absent = [table for table in tables_to_read(domains) if table not in found]
     log.info("site %s: tables read: %s", name, ", ".join(found))
     log.info("site %s: tables absent: %s", name, ", ".join(absent) or "none")

@@ -11,6 +11,10 @@ its neighbours are floats as well (2^53, or 2^24 in single precision).
 
 The part files of a table are cast each by its own types: a column without a value in one part may
 be a float there and an integer in the others.
+
+Text is trimmed in a query of its own, for each cast asks for it many times. Casting it costs
+several times what reading it costs, and every query that uses a view would do it anew: CSV files
+are cast once, to Parquet beside what the engine spills.
 """
 
 import re
@@ -43,11 +47,18 @@ MARK = "visitseq: "
 
 
 def open_tables(
-    connection: duckdb.DuckDBPyConnection, name: str, place: str, schema: str, domains: list[str]
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    place: str,
+    schema: str,
+    domains: list[str],
+    *,
+    scratch: Path,
 ) -> list[str]:
     """Make a typed view of each table that site ``name`` has, and an empty one of each other.
 
-    ``place`` is a folder, a DuckDB database or a folder in object storage (s3://…).
+    ``place`` is a folder, a DuckDB database or a folder in object storage (s3://…). ``scratch``
+    gets what was cast from text; it has to stay as long as the views are used.
 
     Returns
     -------
@@ -60,16 +71,19 @@ def open_tables(
         If a table lacks a required column or cannot be opened; see also ``find_tables``.
     """
     tables, path = tables_to_read(domains), Path(place)
+    texts: list[str] = []
     if is_remote(place):
         relations = _scan_remote(connection, name, place, tables)
     elif is_database(path):
         relations = _attach(connection, name, path, schema, tables)
     else:
         files = find_tables(name, path, tables)
+        texts = [table for table, found in files.items() if found.format == "csv"]
         relations = {table: _scans(connection, name, table, f) for table, f in files.items()}
     for table in tables:
         if table in relations:
-            _create_view(connection, name, table, relations[table])
+            own = scratch / f"{table}.parquet" if table in texts else None
+            _create_view(connection, name, table, relations[table], own)
         else:
             empty = _select_nulls(table, "WHERE FALSE")
             connection.execute(f"CREATE TEMP VIEW {table} AS {empty}")
@@ -177,11 +191,22 @@ def _attach(
 
 
 def _create_view(
-    connection: duckdb.DuckDBPyConnection, name: str, table: str, relations: list[str]
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    table: str,
+    relations: list[str],
+    cast: Path | None,
 ) -> None:
-    """Make the typed view of a table that lies in ``relations``, one for each kind of file."""
+    """Make the typed view of a table that lies in ``relations``, one for each kind of file.
+
+    With a file ``cast`` the rows are written there first, and the view reads that.
+    """
     selects = [_typed_select(connection, name, table, relation) for relation in relations]
-    connection.execute(f"CREATE TEMP VIEW {table} AS {' UNION ALL '.join(selects)}")
+    query = " UNION ALL ".join(selects)
+    if cast is not None:
+        connection.execute(f"COPY ({query}) TO {_quote(str(cast))} (FORMAT parquet)")
+        query = f"SELECT * FROM read_parquet({_quote(str(cast))})"
+    connection.execute(f"CREATE TEMP VIEW {table} AS {query}")
 
 
 def _typed_select(
@@ -195,7 +220,26 @@ def _typed_select(
         f"{_column(table, column, kind, there)} AS {column}"
         for column, kind in TABLES[table].columns.items()
     ]
-    return f"SELECT {', '.join(columns)} FROM {relation}"
+    used = [there[column] for column in TABLES[table].columns if column in there]
+    return f"SELECT {', '.join(columns)} FROM {_trimmed(relation, used)}"
+
+
+def _trimmed(relation: str, used: list[tuple[str, str]]) -> str:
+    """Relation of the columns ``used`` (name and type), text without the blanks around it."""
+    if all(found_type != "VARCHAR" for _, found_type in used):
+        return relation
+    columns = [
+        f"trim({_identifier(name)}, {_BLANKS}) AS {_identifier(name)}"
+        if found_type == "VARCHAR"
+        else _identifier(name)
+        for name, found_type in used
+    ]
+    return f"(SELECT {', '.join(columns)} FROM {relation})"
+
+
+def _text(value: str, found_type: str) -> str:
+    """Trimmed text of a value; that of text is trimmed already (``_trimmed``)."""
+    return value if found_type == "VARCHAR" else f"trim(CAST({value} AS VARCHAR), {_BLANKS})"
 
 
 def check_columns(name: str, table: str, there: Collection[str]) -> None:
@@ -254,10 +298,10 @@ def _column(table: str, column: str, kind: Kind, there: Mapping[str, tuple[str, 
     if kind == "datetime":
         return _as_time(value, found_type, place)
     if kind == "text":
-        return f"nullif(trim(CAST({value} AS VARCHAR), {_BLANKS}), '')"
+        return f"nullif({_text(value, found_type)}, '')"
     # By way of text: a cast of the column itself would be done by the CSV reader, which reports a
     # value that is no number with its whole row.
-    number = f"TRY_CAST(trim(CAST({value} AS VARCHAR), {_BLANKS}) AS FLOAT)"
+    number = f"TRY_CAST({_text(value, found_type)} AS FLOAT)"
     return f"CASE WHEN NOT isnan({number}) THEN {number} END"
 
 
@@ -274,7 +318,7 @@ def _as_id(value: str, found_type: str, place: str) -> str:
         )
     # Everything else by way of its text, which no cast rounds; most of it is written as the
     # integer would be, and needs no pattern.
-    text = f"trim(CAST({value} AS VARCHAR), {_BLANKS})"
+    text = _text(value, found_type)
     whole = f"TRY_CAST({text} AS BIGINT)"
     return (
         f"CASE WHEN {value} IS NULL OR {text} = '' THEN NULL "
@@ -292,7 +336,7 @@ def _as_time(value: str, found_type: str, place: str) -> str:
     if found_type == "DATE" or found_type.startswith("TIMESTAMP"):
         return f"CAST({value} AS TIMESTAMP)"
     wrong = _raise(f"{place} holds a value that is neither an ISO date (2010-12-31) nor YYYYMMDD")
-    text = f"trim(CAST({value} AS VARCHAR), {_BLANKS})"
+    text = _text(value, found_type)
     digits = f"{text}[1:4] || '-' || {text}[5:6] || '-' || {text}[7:8]"
     day = f"regexp_extract({text}, '{_ISO_DAY}')"
     # The clock as it was written down at the site: an offset from UTC is left out.
