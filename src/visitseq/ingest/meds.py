@@ -20,7 +20,6 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,11 @@ from visitseq.ingest.meds_codes import DOMAINS, Placed, place_code
 from visitseq.ingest.meds_data import data_query
 from visitseq.ingest.meds_files import meds_files
 from visitseq.ingest.meds_metadata import code_ancestors, described_codes, read_metadata
+from visitseq.ingest.outputs import count_rows, sql, write_events, write_tables
 from visitseq.ingest.typed import MARK
-from visitseq.tables import ANCESTORS, CODES, OBSERVATION_PERIODS, PERSONS, write_parquet
 
 log = logging.getLogger(__name__)
 
-_ROW_GROUP = 122_880  # rows; as of every events.parquet
 _FEWEST = 10  # persons: what fewer have does not go into the log
 _PLACED = pa.schema([("meds_code", pa.string()), *((f, pa.string()) for f in Placed._fields)])
 _CLINICAL = f"split_part(code, '/', 1) IN {DOMAINS}"
@@ -110,22 +108,14 @@ def _run(
     connection.register("code_ancestor", code_ancestors(metadata, placed))
     _write_tables(connection, folder)
     return {
-        "persons": _count(connection, "known_person"),
+        "persons": count_rows(connection, "known_person"),
         "visits": _count_visits(connection),
-        "events": _count(connection, "event"),
+        "events": count_rows(connection, "event"),
         "last_year": _last_year(connection),
         "detached": 0,
-        "static": _count(connection, "checked_row WHERE reason IS NULL AND time IS NULL"),
+        "static": count_rows(connection, "checked_row WHERE reason IS NULL AND time IS NULL"),
         "tables": {"data": _account(connection)},
     }
-
-
-def _sql(name: str) -> str:
-    return files("visitseq.ingest").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
-
-
-def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
 
 
 def _place_codes(
@@ -149,7 +139,7 @@ def _check_rows(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE TEMP TABLE known_death (person_id BIGINT, death_date DATE, death_time TIMESTAMP)"
     )
-    connection.execute(f"CREATE TEMP VIEW checked_row AS {_sql('meds_checked')}")
+    connection.execute(f"CREATE TEMP VIEW checked_row AS {sql('meds_checked')}")
     kept = "FROM checked_row WHERE reason IS NULL AND kind = '{}' GROUP BY subject_id"
     connection.execute(
         f"INSERT INTO known_birth SELECT subject_id, min(time) {kept.format('birth')}"
@@ -166,47 +156,40 @@ def _know_persons(connection: duckdb.DuckDBPyConnection) -> None:
         "CREATE TEMP TABLE person_row AS SELECT subject_id, time, kind, value, reason "
         "FROM checked_row WHERE kind NOT IN ('event', 'end')"
     )
-    connection.execute(f"CREATE TEMP TABLE known_person AS {_sql('meds_person')}")
-    connection.execute(f"CREATE TEMP TABLE checked_period AS {_sql('meds_period')}")
-    connection.execute(f"CREATE TEMP TABLE known_period AS {_sql('known_period')}")
-    connection.execute(f"CREATE TEMP TABLE stay AS {_sql('meds_stay')}")
+    connection.execute(f"CREATE TEMP TABLE known_person AS {sql('meds_person')}")
+    connection.execute(f"CREATE TEMP TABLE checked_period AS {sql('meds_period')}")
+    connection.execute(f"CREATE TEMP TABLE known_period AS {sql('known_period')}")
+    connection.execute(f"CREATE TEMP TABLE stay AS {sql('meds_stay')}")
 
 
 def _write_events(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    connection.execute(f"CREATE TEMP VIEW made AS {_sql('meds_made')}")
+    connection.execute(f"CREATE TEMP VIEW made AS {sql('meds_made')}")
     connection.execute(
         "CREATE TEMP VIEW coded AS "
         "SELECT subject_id, time, code, numeric_value, visit_id, source_code FROM checked_row "
         "WHERE reason IS NULL AND kind IN ('event', 'end') UNION ALL BY NAME SELECT * FROM made"
     )
-    place = str(path).replace("'", "''")
-    connection.execute(
-        f"COPY ({_sql('event')}) TO '{place}' "
-        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
-    )
-    connection.execute(f"CREATE TEMP VIEW event AS SELECT * FROM read_parquet('{place}')")
+    write_events(connection, path)
 
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    tables = {
-        "persons": (_sql("persons"), PERSONS),
-        "observation_periods": ("SELECT * FROM known_period", OBSERVATION_PERIODS),
-        "codes": (_sql("meds_codes"), CODES),
-        "ancestors": (_sql("meds_ancestors"), ANCESTORS),
+    queries = {
+        "persons": sql("persons"),
+        "observation_periods": "SELECT * FROM known_period",
+        "codes": sql("meds_codes"),
+        "ancestors": sql("meds_ancestors"),
     }
-    for name, (query, schema) in tables.items():
-        table = connection.sql(query).to_arrow_table()
-        write_parquet(table.select(schema.names).cast(schema), folder / f"{name}.parquet")
+    write_tables(connection, queries, folder)
 
 
 def _count_visits(connection: duckdb.DuckDBPyConnection) -> int:
     """Visits told or found by their id, and the days on which events without one fall."""
-    told = _count(connection, "event WHERE starts_with(code, 'visit/')")
+    told = count_rows(connection, "event WHERE starts_with(code, 'visit/')")
     days = (
         "(SELECT DISTINCT subject_id, CAST(time AS DATE) FROM event "
         f"WHERE visit_id IS NULL AND time IS NOT NULL AND {_CLINICAL})"
     )
-    return told or _count(connection, days)
+    return told or count_rows(connection, days)
 
 
 def _last_year(connection: duckdb.DuckDBPyConnection) -> int | None:
@@ -226,7 +209,7 @@ def _account(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     ).fetchall()
     # Of rows that agree one is an event; what was made is no row of data/.
     events = Counter(dict(counted))
-    duplicates = events["kept"] - _count(connection, "event") + _count(connection, "made")
+    duplicates = events["kept"] - count_rows(connection, "event") + count_rows(connection, "made")
     events.update(kept=-duplicates, duplicate=duplicates)
     outcomes += events
     dropped = {reason: n for reason, n in sorted(outcomes.items()) if reason != "kept"}
@@ -236,17 +219,17 @@ def _account(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 def _person_outcomes(connection: duckdb.DuckDBPyConnection) -> Counter[str]:
     """Count the rows that tell of persons by what became of them; a period takes two."""
     outcomes: Counter[str] = Counter()
-    for kind, outcome, rows in connection.execute(_sql("meds_person_outcome")).fetchall():
+    for kind, outcome, rows in connection.execute(sql("meds_person_outcome")).fetchall():
         outcomes[outcome] += rows
         if kind in ("period", "period_end") and outcome == "kept":
-            unpaired = rows - _count(connection, "checked_period WHERE reason IS NULL")
+            unpaired = rows - count_rows(connection, "checked_period WHERE reason IS NULL")
             outcomes.update(kept=-unpaired, unpaired=unpaired)
     return outcomes
 
 
 def _warn_without_domain(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     """Say with what the codes begin where none of them is of a domain."""
-    if _count(connection, f"(SELECT 1 FROM event WHERE {_CLINICAL} LIMIT 1)"):
+    if count_rows(connection, f"(SELECT 1 FROM event WHERE {_CLINICAL} LIMIT 1)"):
         return
     words = connection.execute(
         "SELECT split_part(code, '/', 1) AS word FROM event GROUP BY word "

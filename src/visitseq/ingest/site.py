@@ -21,7 +21,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +32,15 @@ from visitseq.ingest.engine import Engine
 from visitseq.ingest.files import domains_of, list_inputs
 from visitseq.ingest.local import open_local
 from visitseq.ingest.omop import EVENT_TABLES, tables_to_read
+from visitseq.ingest.outputs import count_rows, sql, write_events, write_tables
 from visitseq.ingest.pull import pull_tables
 from visitseq.ingest.restriction import Restriction, read_restriction
 from visitseq.ingest.server import open_server
 from visitseq.ingest.typed import MARK, open_tables
-from visitseq.tables import ANCESTORS, CODES, OBSERVATION_PERIODS, PERSONS, write_parquet
 
 log = logging.getLogger(__name__)
 
 _SPILL = ".spill_"
-_ROW_GROUP = 122_880  # rows; small enough that a block of persons is found without a whole scan
 
 
 def ingest_site(
@@ -189,9 +187,9 @@ def _run(
     for table, count in left.items():
         rows[table]["restricted"] += count
     return {
-        "persons": _count(connection, "known_person"),
-        "visits": _count(connection, "known_visit"),
-        "events": _count(connection, "event"),
+        "persons": count_rows(connection, "known_person"),
+        "visits": count_rows(connection, "known_visit"),
+        "events": count_rows(connection, "event"),
         "last_year": _last_year(connection),
         "detached": detached,
         "tables": {
@@ -202,18 +200,10 @@ def _run(
     }
 
 
-def _sql(name: str) -> str:
-    return files("visitseq.ingest").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
-
-
 def _checked(*tables: str) -> str:
     """Query that gives the rows of ``tables`` with the reason for which each is dropped."""
-    dated = "\nUNION ALL BY NAME\n".join(_sql(table) for table in tables)
-    return f"WITH dated AS (\n{dated}\n)\n{_sql('checked')}"
-
-
-def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
+    dated = "\nUNION ALL BY NAME\n".join(sql(table) for table in tables)
+    return f"WITH dated AS (\n{dated}\n)\n{sql('checked')}"
 
 
 def _reasons(connection: duckdb.DuckDBPyConnection, relation: str) -> Counter[str]:
@@ -231,12 +221,12 @@ def _drop_duplicates(count: Counter[str], unique: int) -> None:
 
 
 def _know_care_sites(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
-    connection.execute(f"CREATE TEMP TABLE checked_care_site AS {_sql('care_site')}")
+    connection.execute(f"CREATE TEMP TABLE checked_care_site AS {sql('care_site')}")
     rows["care_site"] = _reasons(connection, "checked_care_site")
 
 
 def _know_persons(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
-    connection.execute(f"CREATE TEMP TABLE checked_person AS {_sql('person')}")
+    connection.execute(f"CREATE TEMP TABLE checked_person AS {sql('person')}")
     connection.execute(
         "CREATE TEMP TABLE known_person AS SELECT * FROM checked_person WHERE reason IS NULL"
     )
@@ -255,14 +245,14 @@ def _know_deaths(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[
         "WHERE reason IS NULL GROUP BY person_id"
     )
     rows["death"] = _reasons(connection, "checked_death")
-    _drop_duplicates(rows["death"], _count(connection, "known_death"))
+    _drop_duplicates(rows["death"], count_rows(connection, "known_death"))
 
 
 def _know_periods(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
     connection.execute(f"CREATE TEMP TABLE checked_period AS {_checked('observation_period')}")
-    connection.execute(f"CREATE TEMP TABLE known_period AS {_sql('known_period')}")
+    connection.execute(f"CREATE TEMP TABLE known_period AS {sql('known_period')}")
     rows["observation_period"] = _reasons(connection, "checked_period")
-    unique = _count(
+    unique = count_rows(
         connection,
         "(SELECT DISTINCT person_id, day, end_date FROM checked_period WHERE reason IS NULL)",
     )
@@ -271,23 +261,23 @@ def _know_periods(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter
 
 def _know_visits(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
     connection.execute(f"CREATE TEMP VIEW checked_visit AS {_checked('visit_occurrence')}")
-    connection.execute(f"CREATE TEMP TABLE known_visit AS {_sql('known_visit')}")
+    connection.execute(f"CREATE TEMP TABLE known_visit AS {sql('known_visit')}")
     connection.execute(
         "CREATE TEMP TABLE visit_span AS "
         "SELECT person_id, visit_id, min(day) AS first_day, max(coalesce(end_day, day)) "
         "AS last_day FROM known_visit WHERE visit_id IS NOT NULL GROUP BY person_id, visit_id"
     )
     rows["visit_occurrence"] = _reasons(connection, "checked_visit")
-    _drop_duplicates(rows["visit_occurrence"], _count(connection, "known_visit"))
+    _drop_duplicates(rows["visit_occurrence"], count_rows(connection, "known_visit"))
 
 
 def _code_events(
     connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]], tables: list[str]
 ) -> int:
     """Make the view clinical_event and count its rows; return how many are detached."""
-    connection.execute(f"CREATE TEMP TABLE known_concept AS {_sql('known_concept')}")
+    connection.execute(f"CREATE TEMP TABLE known_concept AS {sql('known_concept')}")
     connection.execute(f"CREATE TEMP VIEW checked_event AS {_checked(*tables)}")
-    connection.execute(f"CREATE TEMP VIEW clinical_event AS {_sql('clinical_event')}")
+    connection.execute(f"CREATE TEMP VIEW clinical_event AS {sql('clinical_event')}")
     counted = connection.execute(
         "SELECT table_name, coalesce(reason, 'kept'), count(*), "
         "count(*) FILTER (WHERE detached AND reason IS NULL) FROM clinical_event GROUP BY ALL"
@@ -298,17 +288,13 @@ def _code_events(
 
 
 def _write_events(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    connection.execute(f"CREATE TEMP VIEW visit_event AS {_sql('visit_event')}")
+    connection.execute(f"CREATE TEMP VIEW visit_event AS {sql('visit_event')}")
     connection.execute(
         "CREATE TEMP VIEW coded AS "
         "SELECT subject_id, time, code, numeric_value, visit_id, source_code "
         "FROM clinical_event WHERE reason IS NULL UNION ALL BY NAME SELECT * FROM visit_event"
     )
-    connection.execute(
-        f"COPY ({_sql('event')}) TO '{_escaped(path)}' "
-        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
-    )
-    connection.execute(f"CREATE TEMP VIEW event AS SELECT * FROM read_parquet('{_escaped(path)}')")
+    write_events(connection, path)
 
 
 def _count_duplicates(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
@@ -324,16 +310,14 @@ def _count_duplicates(connection: duckdb.DuckDBPyConnection, rows: dict[str, Cou
 
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    connection.execute(f"CREATE TEMP TABLE known_code AS {_sql('known_code')}")
-    tables = {
-        "persons": (_sql("persons"), PERSONS),
-        "observation_periods": ("SELECT * FROM known_period", OBSERVATION_PERIODS),
-        "codes": (_sql("codes"), CODES),
-        "ancestors": (_sql("ancestors"), ANCESTORS),
+    connection.execute(f"CREATE TEMP TABLE known_code AS {sql('known_code')}")
+    queries = {
+        "persons": sql("persons"),
+        "observation_periods": "SELECT * FROM known_period",
+        "codes": sql("codes"),
+        "ancestors": sql("ancestors"),
     }
-    for name, (query, schema) in tables.items():
-        table = connection.sql(query).to_arrow_table()
-        write_parquet(table.select(schema.names).cast(schema), folder / f"{name}.parquet")
+    write_tables(connection, queries, folder)
 
 
 def _last_year(connection: duckdb.DuckDBPyConnection) -> int | None:
@@ -372,7 +356,3 @@ def _explain(name: str, site: Mapping[str, Any], error: duckdb.Error) -> Excepti
             "each row has as many fields as the header."
         )
     return error
-
-
-def _escaped(path: Path) -> str:
-    return str(path).replace("'", "''")

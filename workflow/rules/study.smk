@@ -1,0 +1,179 @@
+# What the study asks for beyond its grid, and what its figures need to know of it. No rules.
+
+
+def oracles():
+    """The oracle's scores of every onset task at every simulated site of the study."""
+    sites = filter(is_simulated, RUN["sites"])
+    tasks = run_tasks("onset")
+    return expand("results/5_evaluate/{site}/{task}/oracle.parquet", site=sites, task=tasks)
+
+
+def reach():
+    """How far back each network of the study sees in the tasks with an outcome."""
+    forward = [name for name in RUN["models"] if name in FORWARD]
+    tasks = run_tasks("onset")
+    return grid(f"results/5_evaluate/{STUDY}/reach.csv", model=forward, task=tasks)
+
+
+def repetitions():
+    """What each network predicts of a visit after one code again and again, of the first fold."""
+    forward = [name for name in RUN["models"] if name in FORWARD]
+    pattern = f"results/5_evaluate/{STUDY}/repetition.csv"
+    return grid(pattern, task=run_tasks("next_visit"), model=forward, fold=RUN["folds"][:1])
+
+
+def timed_models():
+    """The models whose seconds are taken: of those that differ in their seed alone the first."""
+    return list(replicates(config["models"], RUN["models"]))
+
+
+def scoring_times():
+    """The seconds that each model of an onset task takes to score a patient, of the first fold."""
+    pattern = f"results/benchmarks/time_scoring/{STUDY}.csv"
+    return grid(pattern, task=run_tasks("onset"), model=timed_models(), fold=RUN["folds"][:1])
+
+
+def training_times():
+    """The seconds of training by the number of patients, of the first onset task if asked for."""
+    timed = [name for name in timed_models() if name in NETWORKS and RUN["training_sizes"]]
+    pattern = "results/benchmarks/time_training/{site}/{task}/{encoding}/{model}.csv"
+    return grid(pattern, task=run_tasks("onset")[:1], model=timed)
+
+
+#: What a model's scores rest on can be said of some kinds; what the study asks for.
+EXPLAINABLE = [name for name, model in config["models"].items() if unexplained(model) is None]
+EXPLAINED = [name for name in RUN["models"] if name in RUN["explain"]]
+
+
+def explanations():
+    """The importance of each code to each model that is explained."""
+    pattern = f"results/5_evaluate/{STUDY}/importance.csv"
+    return grid(pattern, task=run_tasks("onset"), model=EXPLAINED)
+
+
+def giveaways():
+    """What gives the outcome away in each onset task's windows."""
+    return grid("results/5_evaluate/{site}/{task}/giveaways.csv", task=run_tasks("onset"))
+
+
+def combinations(kind):
+    """Every task of a kind with an encoding and a model that it is run with."""
+    named = product(run_tasks(kind), RUN["encodings"], RUN["models"])
+    return [[task, e, m] for task, e, m in named if is_run(task, encoding=e, model=m)]
+
+
+#: The models that may leave the house.
+EXPORTABLE = [
+    name for name, own in config["models"].items() if unexported({"kind": "onset"}, own) is None
+]
+
+
+@cache
+def exported():
+    """The manifest of every model of the study that leaves; what does not is named in the log."""
+    manifests, sentences = [], {}
+    for task, encoding, model in chain.from_iterable(
+        map(combinations, ["onset", "next_visit", "forecast"])
+    ):
+        reason = unexported(config["tasks"][task], config["models"][model])
+        if reason is None:
+            manifests += grid(
+                f"{EXPORTED}/manifest.json", task=[task], encoding=[encoding], model=[model]
+            )
+        else:
+            sentences[f"model {model} of task {task} is not exported: {reason}."] = None
+    for sentence in sentences:
+        logger.info(sentence)
+    return manifests
+
+
+@cache
+def exported_to_meds():
+    """Every site's data set, with labels and predictions of the tasks that MEDS has a schema for."""
+    for task in HOME_TASKS:
+        if task not in ONSETS:
+            logger.info(
+                f"task {task} is of kind {config['tasks'][task]['kind']}, for whose labels and "
+                "predictions MEDS has no schema: left out of export_meds."
+            )
+    onsets = run_tasks("onset")
+    return [
+        *grid(f"{MEDS}/metadata/dataset.json"),
+        *grid(f"{MEDS}/labels/{{task}}/labels.parquet", task=onsets),
+        *grid(f"{MEDS_PREDICTIONS}/predictions.parquet", task=onsets),
+    ]
+
+
+def labels_of(wildcards):
+    """The labels of a task that predicts some."""
+    folder = "results/3_encode/{site}/{task}/{encoding}"
+    return f"{folder}/labels.parquet".format(**wildcards) if wildcards.task in NEXT_VISITS else []
+
+
+def phenotype_of(wildcards):
+    """The phenotype file of a task's cohort, if it has one."""
+    return PHENOTYPE_FILES.get(cohort_of(wildcards), [])
+
+
+def sections_of(wildcards):
+    """The sections of the configuration that a model goes by."""
+    return {
+        "task": config["tasks"][wildcards.task],
+        "cohort": config["cohorts"][cohort_of(wildcards)],
+        "encoding": config["encodings"][wildcards.encoding],
+        "model": config["models"][wildcards.model],
+    }
+
+
+#: All that moves: source, target, task, encoding and model of each.
+MOVED = transferred(config, CARRIED)
+#: Of that what has an outcome; the rest is scored and no more.
+TRANSFERRED = [row for row in MOVED if not lacks_outcome(config, row[2])]
+
+#: The tasks, encodings and models whose scoring is repeated as the released code of Doctor AI does it.
+CHOI_COMPAT = [
+    [task, encoding, model]
+    for task, encoding, model in combinations("next_visit")
+    if config["tasks"][task]["choi_compat"]
+]
+
+
+def study():
+    """What the figures show: the names that `run` asks for, with what they need to know of them."""
+    return {
+        "sites": {
+            name: {
+                "synthetic": is_synthetic(name),
+                "simulated": is_simulated(name),
+            }
+            for name in RUN["sites"]
+        },
+        "tasks": {name: config["tasks"][name] for name in HOME_TASKS},
+        "encodings": RUN["encodings"],
+        "models": RUN["models"],
+        "encoded": [
+            [task, encoding]
+            for task, encoding in product(run_tasks("onset"), RUN["encodings"])
+            if is_run(task, encoding=encoding)
+        ],
+        "scored": combinations("onset"),
+        "forecasts": combinations("forecast"),
+        "next_visits": combinations("next_visit"),
+        "replicates": replicates(config["models"], RUN["models"]),
+        "reference": RUN["reference"],
+        "frequency": [
+            name for name in RUN["models"] if config["models"][name].get("features") == "frequency"
+        ],
+        "forward": [name for name in RUN["models"] if name in FORWARD],
+        "explained": EXPLAINED,
+        "model_sections": {name: config["models"][name] for name in RUN["models"]},
+        "encoding_sections": {name: config["encodings"][name] for name in RUN["encodings"]},
+        "choi_compat": CHOI_COMPAT,
+        "transfer": TRANSFERRED,
+        "training_sizes": RUN["training_sizes"],
+        "folds": RUN["folds"],
+        "parts": RUN["parts"],
+        "seed": RUN["seed"],
+        "draws": RUN["bootstrap"],
+        "minimum_cell": RUN["minimum_cell"],
+    }
