@@ -1,4 +1,7 @@
-"""How this project opens DuckDB: bounded memory, a stated number of threads, UTC, no bar drawn."""
+"""How this project opens DuckDB: bounded memory, a stated number of threads, UTC, no bar drawn.
+
+And whom an error of it concerns.
+"""
 
 from pathlib import Path
 
@@ -25,3 +28,12 @@ def connect(
     # Where Python is interactive a long query would draw a bar between the lines of the log.
     connection.execute("SET enable_progress_bar = false")
     return connection
+
+
+def is_of_data(error: duckdb.Error) -> bool:
+    """Whether the data that a query read are at fault, and not the query.
+
+    DuckDB has no class of its own for the errors of its Parquet reader in a broken page.
+    """
+    of_data = duckdb.DataError | duckdb.IOException | duckdb.InvalidInputException
+    return isinstance(error, of_data) or type(error) is duckdb.Error

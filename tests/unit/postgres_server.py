@@ -7,13 +7,14 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import adbc_driver_postgresql.dbapi
+import pyarrow as pa
 
 #: Planted, so that a test can look for it.
 PASSWORD = "planted-Secret@4711"
@@ -127,4 +128,19 @@ def load(server: Postgres, folder: Path) -> None:
         f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'",
         f"GRANT USAGE ON SCHEMA {SCHEMA} TO reader",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO reader",
+    )
+
+
+def load_tables(server: Postgres, schema: str, tables: Iterable[tuple[str, pa.Table]]) -> None:
+    """Load Arrow tables as they are into a schema of their own, which ``reader`` may read."""
+    server.execute(f"CREATE SCHEMA {schema}")
+    with (
+        adbc_driver_postgresql.dbapi.connect(server.url("admin"), autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
+        for name, table in tables:
+            cursor.adbc_ingest(name, table, mode="create", db_schema_name=schema)
+    server.execute(
+        f"GRANT USAGE ON SCHEMA {schema} TO reader",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO reader",
     )

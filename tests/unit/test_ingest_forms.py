@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from odd_records import DOMAINS, ROWS, write_odd_folder
 from omop_site import (
     Row,
     Tables,
@@ -116,6 +117,17 @@ def test_every_form_gives_the_same_bytes(tmp_path: Path, form: str) -> None:
     ingest(write_folder(tmp_path / "plain", TABLES), tmp_path / "expected")
     ingest(FORMS[form](tmp_path / "given"), tmp_path / "out", threads=2)
     assert digest(tmp_path / "out") == digest(tmp_path / "expected")
+
+
+def test_odd_records_in_every_form_give_the_same_bytes(tmp_path: Path) -> None:
+    places = {
+        "parquet": write_odd_folder(tmp_path / "as_parquet"),
+        "csv": write_folder(tmp_path / "as_csv", ROWS),
+        "database": write_database(tmp_path / "site.duckdb", ROWS),
+    }
+    for name, place in places.items():
+        ingest(place, tmp_path / name, domains=DOMAINS)
+    assert len({digest(tmp_path / name) for name in places}) == 1
 
 
 def test_a_database_schema(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from typing import Any
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
 import duckdb
+import pyarrow.parquet as pq
 import pytest
-from postgres_server import PASSWORD, Postgres, load, programs, running_server
+from odd_records import DOMAINS, WITH_FAILURE, arrow_tables, write_odd_folder
+from postgres_server import PASSWORD, Postgres, load, load_tables, programs, running_server
 
 from visitseq.errors import UserError
 from visitseq.ingest.server import open_server
@@ -101,6 +103,30 @@ def test_a_restriction_is_asked_of_the_server(
     assert 29518 - left == drugs[0] > 0
 
 
+def test_odd_records_are_the_same_bytes_from_every_engine(
+    tmp_path: Path, server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table of each kind has a row; so has each reason that a restriction may count."""
+    folder = write_odd_folder(tmp_path / "records")
+    load_tables(server, "odd_records", arrow_tables())
+    connect(monkeypatch, server.url())
+    days = {"from": "2010-01-01", "until": "2010-12-31"}
+    for kind, restrict, phenotype in (("whole", {}, None), ("part", days, HEART_FAILURE)):
+        for place in ({"path": str(folder)}, {"url_env": "OMOP_URL", "schema": "odd_records"}):
+            section = {**place, "domains": DOMAINS, "restrict": restrict}
+            out = tmp_path / f"{kind}_{'_'.join(place)}"
+            ingest_site(name="mine", site=section, folder=out, phenotype=phenotype)
+        one, other = tmp_path / f"{kind}_path", tmp_path / f"{kind}_url_env_schema"
+        assert_same_bytes(one, other)
+        assert (one / "summary.json").read_text("utf-8") == (other / "summary.json").read_text(
+            "utf-8"
+        )
+    counted = json.loads((tmp_path / "part_path/summary.json").read_text("utf-8"))["tables"]
+    assert all(counted[table]["kept"] for table in counted)
+    persons = pq.read_table(tmp_path / "part_path/persons.parquet")["subject_id"].to_pylist()
+    assert set(persons) == WITH_FAILURE
+
+
 def test_nothing_but_selects_is_sent_and_the_server_would_refuse_more(
     tmp_path: Path, server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +136,7 @@ def test_nothing_but_selects_is_sent_and_the_server_would_refuse_more(
     sent = server.statements_of("admin")[before:]
     assert sum("FROM (SELECT" in statement for statement in sent) > 5
     first = r"SELECT\s|COPY \(SELECT .* TO STDOUT|BEGIN|SET TRANSACTION ISOLATION .* READ ONLY$"
+    first += "|SET LOCAL TIME ZONE 'UTC'$"
     allowed = re.compile(rf"\s*({first}|COMMIT|ROLLBACK|SHOW |WITH )", re.I | re.S)
     assert [statement for statement in sent if not allowed.match(statement)] == []
     with (
@@ -252,11 +279,22 @@ def test_a_number_of_any_precision_is_what_its_text_is(
         'CREATE TABLE own.person ("PERSON_ID" numeric, gender_concept_id smallint, '
         "year_of_birth bigint)",
         "INSERT INTO own.person VALUES (9007199254740993, 8507, 1950)",
+        "ALTER ROLE admin SET TIME ZONE 'Asia/Tokyo'",
         "CREATE TABLE own.measurement (person_id text, measurement_concept_id bigint, "
         "measurement_date date, measurement_datetime timestamptz, value_as_number numeric)",
         "INSERT INTO own.measurement VALUES (' 9007199254740993', 5, '2010-01-01', "
-        "'2010-01-01T02:30:00+02:00', 1.100000023841857910156250001)",
+        "'2010-01-01T02:30:00+02:00', 1.100000023841857910156250001), "
+        "('9007199254740993', 6, NULL, '2010-12-31T23:30:00Z', NULL)",
     )
+    # The last is of 2011 where the account has its clock.
+    keys = {
+        "schema": "own",
+        "domains": ["measurement"],
+        "restrict": {"from": "2010-12-31", "until": "2010-12-31"},
+    }
+    ingest_site(name="mine", site=site(server, **keys), folder=tmp_path)
+    last = f"SELECT code FROM read_parquet('{tmp_path}/events.parquet') WHERE code LIKE 'm%'"
+    assert duckdb.execute(last).fetchall() == [("measurement/6",)]
     keys = {"schema": "own", "domains": ["measurement"]}
     ingest_site(name="mine", site=site(server, **keys), folder=tmp_path)
     rows = duckdb.execute(

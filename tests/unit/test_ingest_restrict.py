@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlglot
+import yaml
 from omop_site import (
     ALL_DOMAINS,
     Row,
@@ -26,6 +27,8 @@ from sqlglot import exp
 
 from visitseq.cohort.phenotype import read_phenotype
 from visitseq.errors import UserError
+from visitseq.ingest.engine import id_lists
+from visitseq.ingest.local import LocalEngine
 from visitseq.ingest.omop import TABLES
 from visitseq.ingest.pull import pull_tables
 from visitseq.ingest.restriction import Restriction
@@ -173,6 +176,102 @@ def test_days_by_hand(tmp_path: Path) -> None:
     assert summary["persons"] == 6
 
 
+def undated() -> Tables:
+    """Rows with a date, a datetime, both or neither, about the range 2010-01-01 to 2010-12-31."""
+    days: list[tuple[Any, Any]] = [
+        ("2010-06-01", None),
+        ("2011-01-01", None),
+        (None, "2010-12-31 23:59:59"),
+        (None, "2011-01-01 00:00:00"),
+        (None, "2009-12-31 23:59:59"),
+        (None, None),
+    ]
+    return {
+        "person": [person(1)],
+        "condition_occurrence": [
+            condition(1, day, 100 + number, condition_start_datetime=time)
+            for number, (day, time) in enumerate(days)
+        ],
+        "visit_occurrence": [
+            visit(number, 1, day, visit_start_datetime=time)
+            for number, (day, time) in enumerate(days)
+        ]
+        + [
+            visit(10, 1, "2009-06-01", visit_end_datetime="2010-01-01 08:00:00"),
+            visit(11, 1, None, "2009-06-01"),
+        ],
+    }
+
+
+@pytest.mark.parametrize("write", [write_folder, write_parquet_folder])
+def test_a_row_without_a_date_is_not_restricted(tmp_path: Path, write: Any) -> None:
+    path = write(tmp_path / "omop", undated())
+    days = {"from": "2010-01-01", "until": "2010-12-31"}
+    events, summary = ingest(path, tmp_path / "out", domains=["condition"], restrict=days)
+    found = [event["code"] for event in events if event["code"].startswith("condition")]
+    assert found == ["condition/100", "condition/102"]
+    assert summary["tables"]["condition_occurrence"] == {
+        "read": 6,
+        "kept": 2,
+        "dropped": {"no_date": 1, "restricted": 3},
+    }
+    assert summary["tables"]["visit_occurrence"] == {
+        "read": 8,
+        "kept": 3,
+        "dropped": {"no_date": 2, "restricted": 3},
+    }
+
+
+def test_the_last_day_of_all_is_no_bound(tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "omop", undated())
+    days = {"from": None, "until": "9999-12-31"}
+    _, summary = ingest(path, tmp_path / "out", domains=["condition"], restrict=days)
+    dropped = {table: counted["dropped"] for table, counted in summary["tables"].items()}
+    assert dropped["condition_occurrence"] == {"no_date": 1}
+
+
+def test_many_persons_are_read_in_one_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Counted(LocalEngine):
+        def copy(self, table: str, query: str, path: Path) -> None:
+            asked.append(table)
+            super().copy(table, query, path)
+
+    monkeypatch.setattr("visitseq.ingest.local.LocalEngine", Counted)
+    persons = ids_file(tmp_path, "".join(f"{number}\n" for number in range(5, 25_005)))
+    events, _ = restricted(tmp_path, {}, persons=persons)
+    assert persons_in(events) == {5, 6}
+    assert len(asked) == len(set(asked)) == 6
+
+
+def only_excluded(tmp_path: Path, *, descendants: bool) -> Path:
+    concept = {"id": 316139, "name": "Heart failure"}
+    text = {
+        "description": "What is excluded at once",
+        "source": "nobody",
+        "concepts": [{**concept, "descendants": descendants}],
+        "exclude": [concept],
+    }
+    path = tmp_path / "nothing.yaml"
+    path.write_text(yaml.safe_dump(text), "utf-8")
+    return path
+
+
+def test_a_phenotype_that_excludes_all_that_it_names_is_refused(tmp_path: Path) -> None:
+    phenotype = only_excluded(tmp_path, descendants=False)
+    with pytest.raises(UserError, match=r"Site mine: .* that it does not exclude as well, so that"):
+        restricted(tmp_path, {}, phenotype=phenotype)
+    # Its descendants alone can be found, where there is a table of them.
+    phenotype = only_excluded(tmp_path, descendants=True)
+    events, _ = restricted(tmp_path, {}, phenotype=phenotype)
+    assert persons_in(events) == {2}
+    (tmp_path / "omop/concept_ancestor.csv").unlink()
+    section = {"path": str(tmp_path / "omop"), "domains": ["condition"]}
+    with pytest.raises(UserError, match=r"well \(there is no table concept_ancestor\), so that"):
+        ingest_site(name="mine", site=section, folder=tmp_path / "out", phenotype=phenotype)
+
+
 def test_ids_as_large_as_they_come(tmp_path: Path) -> None:
     persons = ids_file(tmp_path, f"{2**63 - 1}\n{-(2**63)}\n2\n")
     events, summary = restricted(tmp_path, {}, persons=persons)
@@ -210,7 +309,7 @@ class Recorder:
     """An engine with every table, in capitals, that notes what it is asked and has no row."""
 
     def __init__(self, dialect: str) -> None:
-        self.dialect = dialect
+        self.dialect, self.place = dialect, "CDM"
         self.asked: list[str] = []
 
     def relations(self, tables: Sequence[str]) -> Mapping[str, Relation]:
@@ -218,6 +317,9 @@ class Recorder:
             table: Relation(("CDM", table.upper()), {c: c.upper() for c in TABLES[table].columns})
             for table in tables
         }
+
+    def named(self, ids: Sequence[int]) -> Iterator[str]:
+        return id_lists(ids, self.dialect)
 
     def count(self, table: str, query: str) -> int:
         assert table
@@ -259,6 +361,19 @@ def test_many_persons_are_named_in_lists_of_a_length_that_the_engine_takes(
     assert [int(number) for part in lists for number in part] == list(range(12_001))
 
 
+def test_what_a_database_lacks_is_said_of_tables_and_not_of_files(tmp_path: Path) -> None:
+    class Other(Recorder):
+        def relations(self, tables: Sequence[str]) -> Mapping[str, Relation]:
+            return {"death": super().relations(tables)["death"]}
+
+    with pytest.raises(UserError) as caught:
+        pull_tables(Other("postgres"), "mine", ["drug"], Restriction(), tmp_path)
+    assert str(caught.value) == (
+        "Site mine: CDM has no table person; found death. A table or view has the name that OMOP "
+        "gives it, in any case."
+    )
+
+
 def test_what_is_no_select_is_not_translated() -> None:
     relation = Relation(("person",), {})
     with pytest.raises(TypeError, match="only a SELECT goes to an engine"):
@@ -270,6 +385,9 @@ def test_a_day_is_a_day_whatever_the_session_of_oracle_takes_for_one() -> None:
     query = "SELECT person_id FROM death WHERE death_date >= CAST('2010-01-31' AS DATE)"
     told = translate(query, {"death": relation}, "oracle")
     assert told.endswith("WHERE death_date >= TO_DATE('2010-01-31', 'YYYY-MM-DD')")
+    # Its dates have a time of day: the last day ends before the next.
+    (condition,) = Restriction(last="2010-01-31").conditions("procedure_occurrence", [])
+    assert "< CAST('2010-02-01' AS DATE) OR " in condition
 
 
 def test_a_missing_column_is_null_under_its_name() -> None:
@@ -290,7 +408,7 @@ def test_a_phenotype_needs_its_table(tmp_path: Path) -> None:
     ]
     path = write_folder(tmp_path / "omop", events)
     section = {"path": str(path), "domains": ["drug"], "restrict": {}}
-    with pytest.raises(UserError, match="in the table condition_occurrence, which the database"):
+    with pytest.raises(UserError, match=r"in the table condition_occurrence, which /\S*omop does"):
         ingest_site(name="mine", site=section, folder=tmp_path / "out", phenotype=HEART_FAILURE)
 
 

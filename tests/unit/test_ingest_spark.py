@@ -8,7 +8,9 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from odd_records import DOMAINS, WITH_FAILURE, write_odd_folder
 
 from visitseq.errors import UserError
 from visitseq.ingest.site import ingest_site
@@ -25,8 +27,11 @@ def site(**place: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A session with the shared Synthea set in the schema cdm, which ingest finds there."""
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A session with the shared Synthea set in the schema cdm, which ingest finds there.
+
+    The odd records are in the schema odd; their folder is what the fixture gives.
+    """
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("lake")
@@ -37,7 +42,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         target = folder / f"{path.stem}.parquet"
         duckdb.execute(f"COPY (FROM read_csv('{path}')) TO '{target}' (FORMAT parquet)")
         session.sql(f"CREATE TABLE cdm.{path.stem} USING parquet LOCATION '{target}'")
-    yield
+    session.sql("CREATE DATABASE odd")
+    for path in write_odd_folder(folder / "odd").iterdir():
+        session.sql(f"CREATE TABLE odd.{path.stem} USING parquet LOCATION '{path}'")
+    yield folder / "odd"
     session.stop()
 
 
@@ -65,6 +73,25 @@ def test_the_same_bytes_as_from_files(tmp_path: Path, monkeypatch: pytest.Monkey
     no_schema = {**site(), "spark": {"master_env": "SPARK_MASTER", "catalog": "cmd"}}
     with pytest.raises(UserError, match=r"Spark finds no OMOP table in cmd. Set sites/mine/spark"):
         ingest_site(name="mine", site=no_schema, folder=tmp_path / "none")
+
+
+@pytest.mark.skipif(not INSTALLED, reason="PySpark (the extra spark) is not installed")
+@pytest.mark.skipif(shutil.which("java") is None, reason="Java is not installed")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the records of ../shared/data are absent")
+@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+def test_odd_records_are_the_same_bytes(
+    tmp_path: Path, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARK_MASTER", "local[2]")
+    odd = {"spark": {"master_env": "SPARK_MASTER", "catalog": "odd"}}
+    days = {"restrict": {"from": "2010-01-01", "until": "2010-12-31"}}
+    for name, place in (("files", {"path": str(lake)}), ("spark", odd)):
+        section = {**site(**place), "domains": DOMAINS, **days}
+        ingest_site(name="mine", site=section, folder=tmp_path / name, phenotype=HEART_FAILURE)
+    for path in (tmp_path / "files").iterdir():
+        assert path.read_bytes() == (tmp_path / "spark" / path.name).read_bytes(), path.name
+    persons = pq.read_table(tmp_path / "spark/persons.parquet")["subject_id"].to_pylist()
+    assert set(persons) == WITH_FAILURE
 
 
 @pytest.mark.skipif(INSTALLED, reason="PySpark is installed")

@@ -406,7 +406,7 @@ def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
         ingest(tmp_path, tmp_path / "out")
     unlisted = pa.table({"code": ["a"], "parent_codes": [1]})
     pq.write_table(unlisted, tmp_path / "metadata/codes.parquet")
-    with pytest.raises(UserError, match="cannot be read as MEDS has them"):
+    with pytest.raises(UserError, match="are damaged, or not as MEDS has them"):
         ingest(tmp_path, tmp_path / "out")
     (tmp_path / "data/0.parquet").write_bytes(b"PAR1 and no more")
     (tmp_path / "metadata/codes.parquet").unlink()

@@ -43,6 +43,21 @@ def without_person(folder: Path) -> dict[str, Any]:
     return study_of(write_folder(folder / "omop", {"condition_occurrence": [condition(1, "x")]}))
 
 
+def restricted_by(folder: Path, key: str, text: str, path: str | None = None) -> dict[str, Any]:
+    """A study whose restriction names a file of this text, or another by its path."""
+    study = study_of(write_folder(folder / "omop", TABLES))
+    (folder / "named.yaml").write_text(text, "utf-8")
+    study["sites"]["mine"]["restrict"] = {key: path or str(folder / "named.yaml")}
+    return study
+
+
+EXCLUDED = """
+description: Gout without gout
+source: nobody
+concepts: [{id: 440674, name: Gout}]
+exclude: [{id: 440674, name: Gout}]
+"""
+
 BEFORE: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     "missing path": (nowhere, r"Site mine: path /\S*/nowhere does not exist\. Set"),
     "missing relative path": (
@@ -78,6 +93,28 @@ BEFORE: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     "no such phenotype": (
         lambda _: {"cohorts": {"heart_failure": {"phenotype": "gout"}}},
         "cohorts/heart_failure/phenotype: gout does not exist.*heart_failure_strict",
+    ),
+    "no such file of persons": (
+        lambda folder: restricted_by(folder, "persons", "1\n", "ids.txt"),
+        r"sites/mine/restrict/persons: ids.txt does not exist \(/\S*/run/ids.txt\)",
+    ),
+    "empty file of persons": (
+        lambda folder: restricted_by(folder, "persons", "person_id\n"),
+        r"Site mine: the file of persons /\S* cannot be used: it holds no id",
+    ),
+    "no such phenotype to restrict by": (
+        lambda _: {
+            "sites": {"mine": {"source": "omop", "path": "omop", "restrict": {"phenotype": "gout"}}}
+        },
+        "sites/mine/restrict/phenotype: gout does not exist",
+    ),
+    "phenotype that does not parse": (
+        lambda folder: restricted_by(folder, "phenotype", "concepts: ["),
+        r"The phenotype file /\S*/named.yaml is no YAML: .* line 1, column 12",
+    ),
+    "phenotype that excludes itself": (
+        lambda folder: restricted_by(folder, "phenotype", EXCLUDED),
+        "Site mine: restrict/phenotype: named names neither an ICD code nor a concept that it",
     ),
 }
 

@@ -92,7 +92,18 @@ def restriction_files():
             if name in RUN["sites"] or os.path.isfile(files["persons"]):
                 restrict["persons"] = persons_digest(name, Path(files["persons"]))
         found[name] = restrict, files
+        if files and name in RUN["sites"] and workflow.is_main_process:
+            check_restriction(name, restrict, files)
     return found
+
+
+def check_restriction(name, restrict, files):
+    """Raise now what is wrong in the files of a restriction."""
+    # Here, for it brings DuckDB: few studies have a restriction, and a job has no use for it.
+    from visitseq.ingest.restriction import read_restriction
+
+    named = (Path(files[key]) if key in files else None for key in ("phenotype", "persons"))
+    read_restriction(name, restrict, *named)
 
 
 def mapping_files():

@@ -245,7 +245,8 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"The phenotype file {path} is no YAML: {error}") from error
+        fault = " ".join(str(error).split())
+        raise UserError(f"The phenotype file {path} is no YAML: {fault}") from error
     if not isinstance(content, dict):
         _refuse(path, f"it holds no mapping; its keys have to be {', '.join(sorted(_KEYS))}")
     return content

@@ -18,6 +18,9 @@ from visitseq.ingest.omop import EVENT_TABLES, tables_to_read
 
 _CSV_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _ENDINGS = (*_CSV_ENDINGS, ".parquet")
+_FORM = "A table is a file such as person.csv or person.parquet, or a folder person/ of part files."
+#: What a table is in a database, on a server or in Spark.
+NAMED_FORM = "A table or view has the name that OMOP gives it, in any case."
 DATABASE_ENDINGS = (".duckdb", ".db")
 
 
@@ -109,23 +112,27 @@ def find_tables(name: str, folder: Path, tables: Sequence[str]) -> dict[str, Tab
         files = _files_of(table, entries)
         if files:
             found[table] = _one_format(name, folder, table, files)
-    check_required(name, str(folder), list(found), tables)
+    check_required(name, str(folder), list(found), tables, _FORM)
     return found
 
 
-def check_required(name: str, place: str, found: Sequence[str], tables: Sequence[str]) -> None:
-    """Raise a UserError unless person and one event table are among the tables ``found``."""
+def check_required(
+    name: str, place: str, found: Sequence[str], tables: Sequence[str], form: str
+) -> None:
+    """Raise a UserError unless person and one event table are among the tables ``found``.
+
+    ``form`` says, in a sentence, what a table is at such a place.
+    """
     events = [table for table in EVENT_TABLES.values() if table in tables]
     if "person" not in found:
         raise UserError(
             f"Site {name}: {place} has no table person; found "
-            f"{', '.join(found) or 'no OMOP table at all'}. A table is a file such as person.csv "
-            "or person.parquet, or a folder person/ of part files."
+            f"{', '.join(found) or 'no OMOP table at all'}. {form}"
         )
     if not set(events) & set(found):
         raise UserError(
             f"Site {name}: {place} has none of the event tables {', '.join(events)}, which "
-            f"sites/{name}/domains asks for. At least one is needed."
+            f"sites/{name}/domains asks for. At least one is needed. {form}"
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from visitseq.engine import connect
 from visitseq.ingest.omop import TABLES
@@ -18,7 +19,10 @@ class LocalEngine:
 
     dialect = "duckdb"
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, found: Sequence[str]) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, place: str, found: Sequence[str]
+    ) -> None:
+        self.place = place
         self._connection = connection
         self._found = found
 
@@ -29,6 +33,11 @@ class LocalEngine:
             for table in tables
             if table in self._found
         }
+
+    def named(self, ids: Sequence[int]) -> Iterator[str]:
+        """See :class:`visitseq.ingest.engine.Engine`; a table holds them all, for one scan."""
+        self._connection.register("named_id", pa.table({"id": pa.array(ids, pa.int64())}))
+        yield "SELECT id FROM named_id"
 
     def count(self, table: str, query: str) -> int:
         """See :class:`visitseq.ingest.engine.Engine`."""
@@ -48,4 +57,4 @@ def open_local(
     with connect(scratch=scratch, **limits) as connection:
         schema = site.get("schema", "main")
         found = open_tables(connection, name, site["path"], schema, domains, scratch=scratch)
-        yield LocalEngine(connection, found)
+        yield LocalEngine(connection, site["path"], found)

@@ -26,7 +26,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from visitseq.engine import connect
+from visitseq.engine import connect, is_of_data
 from visitseq.errors import UserError
 from visitseq.ingest.meds_codes import DOMAINS, Placed, place_code
 from visitseq.ingest.meds_data import data_query
@@ -82,7 +82,7 @@ def ingest_meds(
             connection.execute(f"CREATE TEMP VIEW meds_data AS {query}")
             summary = _run(connection, site, metadata, folder)
         except duckdb.Error as error:
-            raise _explain(name, site, error) from error
+            raise _explain(name, site, error) from None
         _warn_without_domain(connection, name)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     counts = (summary[key] for key in ("persons", "visits", "events", "static"))
@@ -252,7 +252,7 @@ def _explain(name: str, site: Mapping[str, Any], error: duckdb.Error) -> Excepti
             f"Site {name}: {message.split(MARK, 1)[1].splitlines()[0]}. Mend that column; null "
             "stands for what is unknown."
         )
-    if isinstance(error, duckdb.DataError | duckdb.IOException | duckdb.InvalidInputException):
+    if is_of_data(error):
         return UserError(
             f"Site {name}: a file in {site['path']}/data broke off, is malformed, or holds a value "
             f"that its column's type cannot ({type(error).__name__}). Check that it is complete."

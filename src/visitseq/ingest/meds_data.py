@@ -45,10 +45,10 @@ def read_schema(name: str, path: Path) -> pa.Schema:
     """Schema of a Parquet file; a UserError where it is none."""
     try:
         return pq.read_schema(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError):
         raise UserError(
             f"Site {name}: {path} cannot be read as Parquet. Is it complete? Copy it again."
-        ) from error
+        ) from None
 
 
 def _columns(where: str, schema: pa.Schema) -> list[str]:

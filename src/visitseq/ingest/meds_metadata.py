@@ -40,18 +40,21 @@ def read_metadata(name: str, path: Path | None) -> pa.Table:
             f"Site {name}: {path} has no column code, and has {', '.join(names)}. It is the code "
             "metadata of a MEDS data set; write it anew, or leave the file out."
         )
-    there = pq.read_table(path, columns=[field for field in _METADATA.names if field in names])
-    columns = [
-        there[field.name] if field.name in names else pa.nulls(len(there), field.type)
-        for field in _METADATA
-    ]
+    wanted = [field for field in _METADATA.names if field in names]
     try:
-        return pa.table(columns, names=_METADATA.names).cast(_METADATA)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        there = pq.read_table(path, columns=wanted)
+        columns = [
+            there[field.name] if field.name in names else pa.nulls(len(there), field.type)
+            for field in _METADATA
+        ]
+        metadata = pa.table(columns, names=_METADATA.names).cast(_METADATA)
+        metadata.validate(full=True)  # a broken page may hold text that is none
+    except (pa.ArrowException, OSError):
         raise UserError(
-            f"Site {name}: the columns {', '.join(there.column_names)} of {path} cannot be read as "
-            "MEDS has them (text, text, list of text). Write it anew."
-        ) from error
+            f"Site {name}: the columns {', '.join(wanted)} of {path} are damaged, or not as MEDS "
+            "has them (text, text, list of text). Copy the file again, or write it anew."
+        ) from None
+    return metadata
 
 
 def described_codes(metadata: pa.Table, placed: Mapping[str, Placed]) -> pa.Table:

@@ -1,9 +1,9 @@
 """Bring what a study needs of a site's tables from the engine in which they lie to Parquet files.
 
-One SELECT a table (a few where thousands of ids are named), each of OMOP's columns that ``omop.py``
-names and of the rows that the site's restriction leaves. They are written once, for DuckDB, and
-translated (``translate.py``). The vocabulary comes last: only the concepts that the rows name, and
-their ancestors.
+One SELECT a table (a few where an engine takes so many ids only in parts), each of OMOP's columns
+that ``omop.py`` names and of the rows that the site's restriction leaves. They are written once,
+for DuckDB, and translated (``translate.py``). The vocabulary comes last: only the concepts that the
+rows name, and their ancestors.
 
 What is left for the ingest to do here, it does in DuckDB on those files as on a folder of a site's
 own: casts, checks, order and the comparison of strings by bytes are the same whichever engine sent
@@ -11,7 +11,7 @@ the rows, and so is every byte of what is written.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,18 +20,15 @@ import pyarrow.parquet as pq
 
 from visitseq.errors import UserError
 from visitseq.ingest.engine import Engine
-from visitseq.ingest.files import check_required
+from visitseq.ingest.files import NAMED_FORM, check_required
 from visitseq.ingest.omop import EVENT_TABLES, TABLES, tables_to_read
-from visitseq.ingest.restriction import NAMED_IDS, Restriction, listed
+from visitseq.ingest.restriction import NAMED_IDS, Restriction, check_phenotype
 from visitseq.ingest.translate import Relation, translate
 from visitseq.ingest.typed import check_columns
 
 log = logging.getLogger(__name__)
 
 _VOCABULARY = ("concept", "concept_ancestor")
-#: Ids that one statement names at most.
-_LONGEST_LIST = {"oracle": 1_000, "tsql": 1_000}
-_LONG_LIST = 10_000
 
 
 @dataclass(frozen=True)
@@ -43,11 +40,6 @@ class _Source:
 
     def translated(self, query: str) -> str:
         return translate(query, self.relations, self.engine.dialect)
-
-    def parts(self, ids: Iterable[int]) -> Iterator[Sequence[int]]:
-        """Divide ids, ascending, into lists that one statement can name."""
-        ordered, size = sorted(ids), _LONGEST_LIST.get(self.engine.dialect, _LONG_LIST)
-        return (ordered[start : start + size] for start in range(0, len(ordered), size))
 
 
 def pull_tables(
@@ -82,15 +74,17 @@ def pull_tables(
     sought = [EVENT_TABLES[domain] for domain in restriction.domains()]
     source = _Source(engine, engine.relations(list(dict.fromkeys([*tables, *sought]))))
     there = [table for table in tables if table in source.relations]
-    check_required(name, "the database", there, tables)
+    check_required(name, engine.place, there, tables, NAMED_FORM)
     for table, relation in source.relations.items():
         check_columns(name, table, relation.columns)
     absent = set(sought) - set(source.relations)
     if absent:
         raise UserError(
             f"Site {name}: the phenotype of sites/{name}/restrict is looked for in the table "
-            f"{', '.join(absent)}, which the database does not have."
+            f"{', '.join(absent)}, which {engine.place} does not have."
         )
+    if restriction.phenotype is not None:
+        check_phenotype(name, restriction.phenotype, source.relations)
     left = {
         table: _pull(source, name, table, restriction, folder)
         for table in there
@@ -121,19 +115,19 @@ def _copy(
 ) -> int:
     """Write the rows that fulfil all ``conditions`` to a folder of the table's; count them.
 
-    Where ``ids`` are named there is a statement and a file for each list of them that is not too
-    long; one at least, so that a table without a row keeps its columns.
+    Where ``ids`` are named there is a statement and a file for each part of them that the engine
+    takes at once; one at least, so that a table without a row keeps its columns.
     """
     place = folder / table
     place.mkdir(parents=True)
     columns = ", ".join(name for name in TABLES[table].columns if _has(source, table, name))
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     statement = source.translated(f"SELECT {columns} FROM {table}{where}")
-    lists = [[0]] if ids is None else list(source.parts(ids)) or [[0]]
+    parts = [""] if ids is None else source.engine.named(sorted(ids) or [0])
     rows = 0
-    for number, part in enumerate(lists):
+    for number, named in enumerate(parts):
         path = place / f"part_{number:06}.parquet"
-        source.engine.copy(table, statement.replace(NAMED_IDS, listed(part)), path)
+        source.engine.copy(table, statement.replace(NAMED_IDS, named), path)
         rows += pq.read_metadata(path).num_rows
     return rows
 

@@ -6,7 +6,9 @@ what is left and no more:
 
 - persons: of every table with a person_id;
 - days: of event tables by the day of the event, of visits where any day of the visit lies between
-  them, so that an event keeps its visit. Birth, death and observation periods have no part in it;
+  them, so that an event keeps its visit. The datetime tells the day where there is no date; a row
+  without either comes over, and the ingest counts it as ``no_date``. Birth, death and observation
+  periods have no part in it;
 - domains: which event tables are read at all.
 
 A phenotype is read generously: a row counts by a named or listed concept, by any descendant of a
@@ -17,6 +19,7 @@ is a case, the cohort decides, from the rows of everybody who came.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,8 @@ NAMED_IDS = "named_ids"
 
 #: What a source value may have before an ICD code: nothing, or the vocabulary.
 _WRITTEN_BEFORE = ("", "ICD9/", "ICD9CM/", "ICD10/", "ICD10CM/", "ICD10CN/", "ICD10GM/")
+#: What a source value is read without, beside dots: a blank, tab, line feed, return, form feed.
+_BLANKS = " \t\n\r\f"
 _NOT_DATED = ("person", "observation_period", "death")
 
 
@@ -78,13 +83,18 @@ class Restriction:
         return found
 
     def _days(self, table: str) -> list[str]:
-        dates = [column for column, kind in TABLES[table].columns.items() if kind == "date"]
-        if not dates:
+        days = _days_of(table)
+        if not days:
             return []
-        starts, ends = f"CAST({dates[0]} AS DATE)", f"CAST({dates[-1]} AS DATE)"
-        last_day = starts if len(dates) == 1 else f"coalesce({ends}, {starts})"
-        found = [] if self.first is None else [f"{last_day} >= CAST('{self.first}' AS DATE)"]
-        return found if self.last is None else [*found, f"{starts} <= CAST('{self.last}' AS DATE)"]
+        start, found = days[0], []
+        if self.first is not None:
+            last_day = f"coalesce({', '.join(reversed(days))})"
+            found.append(f"({last_day} >= CAST('{self.first}' AS DATE) OR {start} IS NULL)")
+        if self.last is not None and self.last != date.max.isoformat():
+            # Before the next midnight: Oracle's dates have a time of day.
+            after = date.fromisoformat(self.last) + timedelta(days=1)
+            found.append(f"({start} < CAST('{after}' AS DATE) OR {start} IS NULL)")
+        return found
 
 
 def read_restriction(
@@ -104,19 +114,12 @@ def read_restriction(
     Raises
     ------
     UserError
-        A phenotype file that is not valid, or a file of persons that is not one id a line.
+        A phenotype file that is not valid or leaves nobody, or a file of persons that is not one
+        id a line.
     """
     disease = None if phenotype is None else read_phenotype(phenotype)
-    if disease is not None and not (disease.concepts or disease.icd9cm or disease.icd10cm):
-        raise UserError(
-            f"Site {name}: restrict/phenotype: {disease.name} names neither a concept nor an ICD "
-            "code, by which its persons could be found where the records are."
-        )
-    if disease is not None and disease.patterns:
-        raise UserError(
-            f"Site {name}: restrict/phenotype: {disease.name} names codes by patterns, which are "
-            "not asked of the engine that holds the records. Name the persons by a file instead."
-        )
+    if disease is not None:
+        check_phenotype(name, disease, TABLES)
     return Restriction(
         phenotype=disease,
         persons=None if persons is None else _read_persons(name, persons),
@@ -125,8 +128,32 @@ def read_restriction(
     )
 
 
+def check_phenotype(name: str, phenotype: Phenotype, tables: Collection[str]) -> None:
+    """Raise a UserError unless ``tables`` can be asked who of site ``name`` has the phenotype."""
+    if phenotype.patterns:
+        raise UserError(
+            f"Site {name}: restrict/phenotype: {phenotype.name} names codes by patterns, which are "
+            "not asked of the engine that holds the records. Name the persons by a file instead."
+        )
+    if not _tests(phenotype, tables):
+        absent = "" if "concept_ancestor" in tables else " (there is no table concept_ancestor)"
+        raise UserError(
+            f"Site {name}: restrict/phenotype: {phenotype.name} names neither an ICD code nor a "
+            f"concept that it does not exclude as well{absent}, so that nobody would be read. Mend "
+            "the phenotype, or name the persons by a file."
+        )
+
+
 def qualifying_persons(phenotype: Phenotype, tables: Collection[str]) -> str:
     """Query for the ids of persons with a row that ``phenotype`` names, in DuckDB's SQL."""
+    return (
+        f"SELECT qualifying.person_id FROM {EVENT_TABLES[phenotype.domain]} AS qualifying "
+        f"WHERE {' OR '.join(_tests(phenotype, tables))}"
+    )
+
+
+def _tests(phenotype: Phenotype, tables: Collection[str]) -> list[str]:
+    """Conditions of which one holds for a row that ``phenotype`` names; none if it names none."""
     domain = phenotype.domain
     excluded = {concept.id for concept in phenotype.exclude}
     concepts = {concept.id for concept in phenotype.concepts} | {*phenotype.listed}
@@ -150,10 +177,7 @@ def qualifying_persons(phenotype: Phenotype, tables: Collection[str]) -> str:
                 f"qualifying.{domain}_source_concept_id IN (SELECT concept_id FROM concept "
                 f"WHERE vocabulary_id LIKE 'ICD%' AND {_plain('concept_code')} IN ({sources}))"
             )
-    return (
-        f"SELECT qualifying.person_id FROM {EVENT_TABLES[domain]} AS qualifying "
-        f"WHERE {' OR '.join(tests)}"
-    )
+    return tests
 
 
 def listed(ids: Iterable[int]) -> str:
@@ -163,7 +187,19 @@ def listed(ids: Iterable[int]) -> str:
 
 def _plain(column: str) -> str:
     """SQL of a code without dots and blanks, in capitals."""
-    return f"upper(replace(replace({column}, '.', ''), ' ', ''))"
+    for character in ("'.'", *(f"'{blank}'" for blank in _BLANKS)):
+        column = f"replace({column}, {character}, '')"
+    return f"upper({column})"
+
+
+def _days_of(table: str) -> list[str]:
+    """SQL of the day on which a row begins and, of a visit, that on which it ends."""
+    columns = TABLES[table].columns
+    dates = [column for column, kind in columns.items() if kind == "date"]
+    return [
+        f"coalesce(CAST({day} AS DATE), CAST({day.removesuffix('date')}datetime AS DATE))"
+        for day in dates
+    ]
 
 
 def _undotted(code: str) -> str:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visitseq.errors import UserError
+from visitseq.ingest.engine import id_lists
 from visitseq.ingest.translate import Relation
 
 #: SQLGlot's dialect by the URL's scheme; of those after Redshift that is the ADBC driver's name.
@@ -35,6 +36,8 @@ DIALECTS = {
     "databricks": "databricks",
 }
 _SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+#: In which zone a time with a zone has its day.
+_UTC = "SET LOCAL TIME ZONE 'UTC'"
 _BATCH_BYTES = str(16 * 2**20)
 
 #: What an SQLSTATE, or the class that its first two characters are, means.
@@ -80,6 +83,7 @@ class ServerEngine:
         dialect: str,
     ) -> None:
         self.dialect = dialect
+        self.place = f"schema {schema} of the server of {variable}"
         self._connection = connection
         self._name = name
         self._variable = variable
@@ -108,6 +112,10 @@ class ServerEngine:
                 f"{self._schema}; its schemas are {others}. Set sites/{self._name}/schema."
             )
         return there
+
+    def named(self, ids: Sequence[int]) -> Iterator[str]:
+        """See :class:`visitseq.ingest.engine.Engine`."""
+        return id_lists(ids, self.dialect)
 
     def count(self, table: str, query: str) -> int:
         """See :class:`visitseq.ingest.engine.Engine`."""
@@ -224,6 +232,7 @@ def _connect(
         if DIALECTS[scheme] == "postgres":
             with connection.cursor() as cursor:
                 cursor.execute(_SNAPSHOT)
+                cursor.execute(_UTC)
     except adbc_driver_manager.Error as error:
         words = str(error) if DIALECTS[scheme] in ("postgres", "redshift") else ""
         reasons = [meaning for phrase, meaning in _REFUSALS.items() if phrase in words]

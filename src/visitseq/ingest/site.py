@@ -26,7 +26,7 @@ from typing import Any
 
 import duckdb
 
-from visitseq.engine import connect
+from visitseq.engine import connect, is_of_data
 from visitseq.errors import UserError
 from visitseq.ingest.engine import Engine
 from visitseq.ingest.files import domains_of, list_inputs
@@ -92,7 +92,7 @@ def ingest_site(
             found = _open(connection, name, site, place, Path(scratch))
             summary = _run(connection, found, site, folder, left)
         except duckdb.Error as error:
-            raise _explain(name, site, error) from error
+            raise _explain(name, site, error) from None
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     log.info(
         "site %s: %d persons, %d visits, %d events",
@@ -346,7 +346,7 @@ def _explain(name: str, site: Mapping[str, Any], error: duckdb.Error) -> Excepti
             f"Site {name}: {found}. Mend the export of that column; an empty cell or NULL stands "
             "for what is unknown."
         )
-    if isinstance(error, duckdb.DataError | duckdb.IOException | duckdb.InvalidInputException):
+    if is_of_data(error):
         culprits = [path for path in list_inputs(name, site) if str(path) in message]
         place = site.get("path") or site.get("url_env") or "Spark"
         culprit = culprits[0] if culprits else f"a table of {place}"

@@ -19,6 +19,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from visitseq.errors import UserError
+from visitseq.ingest.engine import id_lists
 from visitseq.ingest.server import environment, write_batches
 from visitseq.ingest.translate import Relation
 
@@ -29,6 +30,7 @@ class SparkEngine:
     dialect = "spark"
 
     def __init__(self, session: SparkSession, name: str, catalog: str) -> None:
+        self.place = f"Spark's {catalog}"
         self._session = session
         self._name = name
         self._catalog = catalog
@@ -50,6 +52,10 @@ class SparkEngine:
                 f"sites/{self._name}/spark/catalog to the schema (catalog.schema) that holds them."
             )
         return found
+
+    def named(self, ids: Sequence[int]) -> Iterator[str]:
+        """See :class:`visitseq.ingest.engine.Engine`."""
+        return id_lists(ids, self.dialect)
 
     def count(self, table: str, query: str) -> int:
         """See :class:`visitseq.ingest.engine.Engine`."""

@@ -25,6 +25,7 @@ import duckdb
 
 from visitseq.errors import UserError
 from visitseq.ingest.files import (
+    NAMED_FORM,
     TableFiles,
     check_required,
     find_tables,
@@ -42,6 +43,8 @@ _CLOCK = r"[ T]+([0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)"
 _ISO_TIME = rf"{_ISO_DAY}({_CLOCK} ?(Z|UTC|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?)?"
 #: Below this every whole number has a float of its own.
 _LARGEST_WHOLE = {"FLOAT": 2**24, "DOUBLE": 2**53}
+#: What a table is in object storage.
+_FORM = "A table is a file person.parquet, or a folder person/ of Parquet files."
 #: Marks, in a DuckDB error, a message that this module wrote.
 MARK = "visitseq: "
 
@@ -116,7 +119,7 @@ def _scan_remote(
             table = file.split("/")[part].lower().removesuffix(".parquet")
             files.setdefault(table, []).append(_quote(file))
     relations = {table: files[table] for table in tables if table in files}
-    check_required(name, folder, list(relations), tables)
+    check_required(name, folder, list(relations), tables, _FORM)
     return {
         table: [f"read_parquet({path}, hive_partitioning = false)" for path in paths]
         for table, paths in relations.items()
@@ -133,7 +136,7 @@ def _glob(connection: duckdb.DuckDBPyConnection, name: str, pattern: str) -> lis
         raise UserError(
             f"Site {name}: DuckDB cannot list {pattern} ({type(error).__name__}). Install the "
             "extension that reads it and store the secret that it needs, both once, as "
-            "docs/warehouses.md shows."
+            "docs/omop_files.md shows."
         ) from error
     return [file for (file,) in found]
 
@@ -183,7 +186,7 @@ def _attach(
             f"Set sites/{name}/schema."
         )
     found = {table: there[table] for table in tables if table in there}
-    check_required(name, f"{path} (schema {schema})", list(found), tables)
+    check_required(name, f"{path} (schema {schema})", list(found), tables, NAMED_FORM)
     return {
         table: [f"site.{_identifier(schema)}.{_identifier(original)}"]
         for table, original in found.items()
