@@ -277,7 +277,7 @@ def _check_path(name: str, path: str) -> None:
         raise UserError(
             f"Configuration, sites/{name}/path: a URL with a password or options stands there, "
             "which is not shown. The URL of a SQL server belongs in an environment variable, which "
-            "url_env names, and the secret of object storage in DuckDB (docs/warehouses.md)."
+            "url_env names, and the secret of object storage in DuckDB (docs/omop_files.md)."
         )
 
 
