@@ -197,7 +197,7 @@ def test_neighbours_and_forecasts_do_not_leave() -> None:
 
 
 def as_used(**landmark: Any) -> dict[str, Any]:
-    """A study of a case-control task and of a landmark task that is like it but for ``landmark``."""
+    """A study of a case-control task and a landmark task that is like it but for ``landmark``."""
     disease = {"phenotype": "hf", "qualifying_encounters": 3, "qualifying_months": 12}
     window = {"observation_months": 18, "prediction_months": 6, "phenotype_codes": "drop"}
     changed = {key: landmark.get(key, value) for key, value in {**disease, **window}.items()}
@@ -210,7 +210,9 @@ def as_used(**landmark: Any) -> dict[str, Any]:
         "tasks": {
             "onset": {"kind": "onset", "cohort": "matched", **window},
             "other": {"kind": "onset", "cohort": "matched", **window, "observation_months": 9},
-            "used": {"kind": "onset", "cohort": "januaries", **{key: changed[key] for key in window}},
+            "used": {
+                "kind": "onset", "cohort": "januaries", **{key: changed[key] for key in window}
+            },
             "forecast": {"kind": "forecast"},
         },
     }  # fmt: skip
@@ -224,7 +226,8 @@ def test_a_landmark_task_belongs_to_the_task_of_its_disease_and_window() -> None
         "models are not scored as used."
     ]
     config["run"]["tasks"] = ["onset", "other"]
-    assert as_used_of(config) == without_partner(config) == []
+    assert as_used_of(config) == []
+    assert without_partner(config) == []
 
 
 @pytest.mark.parametrize(
