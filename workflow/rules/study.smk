@@ -56,6 +56,55 @@ def giveaways():
     return grid("results/5_evaluate/{site}/{task}/giveaways.csv", task=run_tasks("onset"))
 
 
+def first_encoded():
+    """The first onset of cases and controls and its first encoding, one without vectors if it can."""
+    matched = of_kind("cohorts", "case_control")
+    tasks = [task for task in run_tasks("onset") if config["tasks"][task]["cohort"] in matched]
+    found = [[t, e] for t in tasks[:1] for e in RUN["encodings"] if is_run(t, encoding=e)]
+    return sorted(found, key=lambda pair: pair[1] in WITH_VECTORS)[:1] if RUN["folds"] else []
+
+
+def first_models(task, encoding):
+    """The first network and the first classical model that reads codes, as far as there are any."""
+    run = [m for m in RUN["models"] if is_run(task, encoding=encoding, model=m)]
+    reading = [m for m in BASELINES if config["models"][m]["features"] != "frequency"]
+    groups = ([m for m in run if m in group] for group in (NETWORKS, reading))
+    return [name for group in groups for name in group[:1]]
+
+
+#: The task, its encoding and the models that the audit trains anew, at most one row.
+TRAINED_ANEW = [[*pair, first_models(*pair)] for pair in first_encoded() if first_models(*pair)]
+
+
+def audited(rule):
+    """The findings of a check that trains models anew, of every site."""
+    pattern = f"results/audit/{rule}/{{site}}/{{task}}/{{encoding}}/findings.json"
+    return [
+        path
+        for task, encoding, _ in TRAINED_ANEW
+        for path in grid(pattern, task=[task], encoding=[encoding])
+    ]
+
+
+def in_time_results():
+    """What the models of the test in time are worth, of every site."""
+    findings = audited("test_in_time")
+    return [os.path.join(os.path.dirname(path), "in_time.json") for path in findings]
+
+
+def trained_anew(wildcards):
+    """The sections of the models that the audit trains anew, by name."""
+    names = first_models(wildcards.task, wildcards.encoding)
+    return {name: config["models"][name] for name in names}
+
+
+def evaluated_models(wildcards):
+    """The metrics of the same models on the random test part of the first fold."""
+    place = f"results/5_evaluate/{STUDY}/metrics.json"
+    names = trained_anew(wildcards)
+    return [place.format(**wildcards, model=name, fold=RUN["folds"][0]) for name in names]
+
+
 def combinations(kind):
     """Every task of a kind with an encoding and a model that it is run with."""
     named = product(run_tasks(kind), RUN["encodings"], RUN["models"])
@@ -170,6 +219,7 @@ def study():
         "encoding_sections": {name: config["encodings"][name] for name in RUN["encodings"]},
         "choi_compat": CHOI_COMPAT,
         "transfer": TRANSFERRED,
+        "in_time": [[task, encoding] for task, encoding, _ in TRAINED_ANEW],
         "training_sizes": RUN["training_sizes"],
         "folds": RUN["folds"],
         "parts": RUN["parts"],

@@ -2,4 +2,8 @@
 
 from visitseq.lazy import stage_functions
 
-__getattr__ = stage_functions(__name__)
+__getattr__ = stage_functions(
+    __name__,
+    run_canaries="canaries",
+    test_in_time="in_time",
+)
