@@ -1,5 +1,6 @@
 # What every stage made in; what a reviewer would ask of it, answered, out.
 #
+#   check_windows   does any input hold what is not known at the time of prediction
 #   write_audit     the findings of all checks -> audit.csv, audit.html
 #   pass_audit      audit.csv -> passed.json, which the figures wait for; fails where a check failed
 #
@@ -7,9 +8,50 @@
 # block has a function that lists these files for the study, which findings() below adds up.
 
 
+WINDOW_CHECK = "results/audit/check_windows/{site}/{task}/{encoding}"
+
+
+def window_findings():
+    """The windows of every task with an outcome, in every encoding."""
+    return grid(f"{WINDOW_CHECK}/findings.json", task=run_tasks("onset"))
+
+
+rule check_windows:
+    input:
+        rows=lambda wildcards: f"results/2_cohort/{wildcards.site}/{cohort_of(wildcards)}/cohort.parquet",
+        phenotype=phenotype_of,
+        events="results/1_ingest/{site}/events.parquet",
+        persons="results/1_ingest/{site}/persons.parquet",
+        codes="results/1_ingest/{site}/codes.parquet",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+    output:
+        findings=f"{WINDOW_CHECK}/findings.json",
+        alignment=f"{WINDOW_CHECK}/alignment.csv",
+    log:
+        "results/logs/check_windows/{site}/{task}/{encoding}.log",
+    benchmark:
+        "results/benchmarks/check_windows/{site}/{task}/{encoding}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        task=lookup("tasks/{task}", within=config),
+        encoding=of_encoding(VISIT_KEYS),
+        cohort=lambda wildcards: config["cohorts"][cohort_of(wildcards)],
+        draws=RUN["bootstrap"],
+        seed=RUN["seed"],
+        minimum_cell=RUN["minimum_cell"],
+        code=fingerprint("audit.windows"),
+    script:
+        "../scripts/check_windows.py"
+
+
 def findings():
     """What every check of the study found."""
-    return []
+    return [*window_findings()]
 
 
 def checks():
