@@ -1,6 +1,7 @@
 # What every stage made in; what a reviewer would ask of it, answered, out.
 #
 #   check_windows   does any input hold what is not known at the time of prediction
+#   check_matching  is a case-control cohort matched as its section says, and well
 #   write_audit     the findings of all checks -> audit.csv, audit.html
 #   pass_audit      audit.csv -> passed.json, which the figures wait for; fails where a check failed
 #
@@ -49,9 +50,46 @@ rule check_windows:
         "../scripts/check_windows.py"
 
 
+MATCHING_CHECK = "results/audit/check_matching/{site}/{cohort}"
+
+
+def matching_findings():
+    """The matching of every case-control cohort."""
+    return grid(f"{MATCHING_CHECK}/findings.json", cohort=MATCHED)
+
+
+rule check_matching:
+    input:
+        rows="results/2_cohort/{site}/{cohort}/cohort.parquet",
+        matches="results/2_cohort/{site}/{cohort}/matches.parquet",
+        attrition="results/2_cohort/{site}/{cohort}/attrition.csv",
+        balance="results/2_cohort/{site}/{cohort}/balance.csv",
+        events="results/1_ingest/{site}/events.parquet",
+        persons="results/1_ingest/{site}/persons.parquet",
+    output:
+        findings=f"{MATCHING_CHECK}/findings.json",
+    log:
+        "results/logs/check_matching/{site}/{cohort}.log",
+    benchmark:
+        "results/benchmarks/check_matching/{site}/{cohort}.tsv"
+    wildcard_constraints:
+        cohort=either(of_kind("cohorts", "case_control")),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        cohort=population_of,
+        draws=RUN["bootstrap"],
+        seed=RUN["seed"],
+        minimum_cell=RUN["minimum_cell"],
+        code=fingerprint("audit.matching"),
+    script:
+        "../scripts/check_matching.py"
+
+
 def findings():
     """What every check of the study found."""
-    return [*window_findings()]
+    return [*window_findings(), *matching_findings()]
 
 
 def checks():

@@ -4,6 +4,7 @@ from visitseq.lazy import stage_functions
 
 __getattr__ = stage_functions(
     __name__,
+    check_matching="matching",
     check_windows="windows",
     pass_audit="gate",
     write_audit="table",

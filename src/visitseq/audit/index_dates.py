@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from visitseq.audit.findings import Finding
 from visitseq.audit.own_visits import OwnVisit, first_run
-from visitseq.audit.verdicts import of_count, shown, shown_numbers
+from visitseq.audit.verdicts import of_count, share, shown_numbers
 from visitseq.cohort.windows import months_to_days
 
 Section = Mapping[str, Any]
@@ -60,10 +60,10 @@ def _cases(right: list[bool], minimum: int) -> Finding:
     return of_count(
         "index_date_of_cases",
         wrong,
-        f"Of {shown(len(right), minimum)} sampled cases {shown(wrong, minimum)} have an index date "
+        f"{share(wrong, len(right), minimum)} sampled cases have an index date "
         "that is not the first day of their first qualifying run.",
         "Later dates let the disease's own work-up into the window: build the cohort anew.",
-        numbers=shown_numbers({"cases": len(right), "wrong": wrong}, minimum),
+        numbers=shown_numbers({"cases": len(right)}, {"wrong": wrong}, minimum),
     )
 
 
@@ -72,10 +72,10 @@ def _controls(right: list[bool], free: int, minimum: int) -> Finding:
     return of_count(
         "index_date_of_controls",
         wrong,
-        f"Of {shown(len(right), minimum)} sampled rows of controls {shown(wrong, minimum)} have a "
+        f"{share(wrong, len(right), minimum)} sampled rows of controls have a "
         f"qualifying run before {free} days after the index date.",
         "These controls are cases: build the cohort anew.",
-        numbers=shown_numbers({"controls": len(right), "wrong": wrong}, minimum),
+        numbers=shown_numbers({"controls": len(right)}, {"wrong": wrong}, minimum),
     )
 
 
@@ -83,8 +83,7 @@ def _landmarks(rows: int, ill: int, minimum: int) -> Finding:
     return of_count(
         "free_at_landmark",
         ill,
-        f"Of {rows:,} sampled rows {shown(ill, minimum)} have a qualifying run before the "
-        "landmark.",
+        f"{share(ill, rows, minimum)} sampled rows have a qualifying run before the landmark.",
         "They have the disease already, and are easy to find: build the cohort anew.",
-        numbers=shown_numbers({"rows": rows, "ill": ill}, minimum),
+        numbers=shown_numbers({"rows": rows}, {"ill": ill}, minimum),
     )

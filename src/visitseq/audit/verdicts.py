@@ -24,6 +24,16 @@ def shown(number: int, minimum: int) -> str:
     return show_count(number, minimum) if number else "none"
 
 
-def shown_numbers(numbers: dict[str, int], minimum: int) -> dict[str, int]:
-    """Those numbers of persons that may be shown."""
-    return {name: number for name, number in numbers.items() if may_show(number, minimum)}
+def share(number: int, total: int, minimum: int) -> str:
+    """Write ``number of total`` persons, so that neither it nor the rest tells a small number."""
+    whole = show_count(total, minimum)
+    if may_show(number, minimum) and not may_show(total - number, minimum) and number:
+        return f"all but {show_count(total - number, minimum)} of {whole}"
+    return f"{shown(number, minimum)} of {whole}"
+
+
+def shown_numbers(total: dict[str, int], part: dict[str, int], minimum: int) -> dict[str, int]:
+    """Those numbers of persons, a total and a part of it, that may be shown."""
+    (whole,), (number,) = total.values(), part.values()
+    of_part = part if may_show(number, minimum) and may_show(whole - number, minimum) else {}
+    return {**(total if may_show(whole, minimum) else {}), **of_part}
