@@ -2,6 +2,7 @@
 #
 #   check_windows   does any input hold what is not known at the time of prediction
 #   check_matching  is a case-control cohort matched as its section says, and well
+#   check_splits    is nobody on both sides, and was nothing fitted outside its parts
 #   write_audit     the findings of all checks -> audit.csv, audit.html
 #   pass_audit      audit.csv -> passed.json, which the figures wait for; fails where a check failed
 #
@@ -87,9 +88,67 @@ rule check_matching:
         "../scripts/check_matching.py"
 
 
+def splits():
+    """What has parts: every cohort and task, every model, and every model that moved."""
+    named = product(RUN["sites"], HOME_TASKS, RUN["encodings"])
+    encoded = [[site, task, e] for site, task, e in named if is_run(task, encoding=e)]
+    with_models = product(encoded, RUN["models"], RUN["folds"])
+    moved = product(TRANSFERRED, RUN["folds"])
+    names = ("source", "target", "task", "encoding", "model")
+    return {
+        "tasks": {task: config["tasks"][task]["cohort"] for task in HOME_TASKS},
+        "encoded": encoded,
+        "models": [
+            [*own, model, fold]
+            for own, model, fold in with_models
+            if is_run(own[1], encoding=own[2], model=model)
+        ],
+        "moved": [
+            [f"results/6_transfer/{ABROAD.format(**dict(zip(names, row)), fold=fold)}"]
+            + [row[1], row[2], fold]
+            for row, fold in moved
+        ],
+        **{key: RUN[key] for key in ("seed", "parts", "minimum_cell")},
+    }
+
+
+SPLITS_CHECK = "results/audit/check_splits"
+
+
+rule check_splits:
+    input:
+        grid("results/2_cohort/{site}/{cohort}/cohort.parquet"),
+        grid("results/3_encode/{site}/{task}/{encoding}/visits.arrow"),
+        grid(VECTORS, encoding=[name for name in RUN["encodings"] if name in WITH_VECTORS]),
+        grid("results/1_ingest/{site}/events.parquet"),
+        grid(f"results/4_train/{STUDY}/model.json"),
+        grid(f"results/5_evaluate/{STUDY}/predictions.parquet"),
+        grid(f"results/5_evaluate/{STUDY}/validation.parquet"),
+        abroad("predictions.parquet"),
+    output:
+        findings=f"{SPLITS_CHECK}/findings.json",
+        manifest=f"{SPLITS_CHECK}/manifest.csv",
+    log:
+        "results/logs/check_splits.log",
+    benchmark:
+        "results/benchmarks/check_splits.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        study=splits(),
+        code=fingerprint("audit.splits"),
+    script:
+        "../scripts/check_splits.py"
+
+
 def findings():
     """What every check of the study found."""
-    return [*window_findings(), *matching_findings()]
+    return [
+        *window_findings(),
+        *matching_findings(),
+        f"{SPLITS_CHECK}/findings.json",
+    ]
 
 
 def checks():

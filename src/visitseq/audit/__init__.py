@@ -5,6 +5,7 @@ from visitseq.lazy import stage_functions
 __getattr__ = stage_functions(
     __name__,
     check_matching="matching",
+    check_splits="splits",
     check_windows="windows",
     pass_audit="gate",
     write_audit="table",

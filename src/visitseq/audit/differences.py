@@ -43,7 +43,8 @@ class Difference(NamedTuple):
         return self.low > NEGLIGIBLE or self.high < -NEGLIGIBLE
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        value, low, high = (f"{round(own, 3) + 0.0:.3f}" for own in self[2:])  # never -0.000
+        return f"{value} ({low} to {high})"
 
 
 def differences(
