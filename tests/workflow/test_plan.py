@@ -35,6 +35,8 @@ def test_the_default_study(workflow: Workflow) -> None:
         "translate_visits": 1,
         "evaluate_abroad": 1,
         "transfer_model": 1,
+        "run_canaries": 2,
+        "test_in_time": 2,
         "draw_figures": 1,
     }
 

@@ -15,6 +15,8 @@ import yaml
 from calls import TINY, Workflow
 
 from visitseq import tables
+from visitseq.audit.canary_verdicts import QUESTIONS
+from visitseq.audit.findings import read_findings
 
 TIMINGS = {"benchmarks", "logs"}
 MODEL = "one_hot/gru/fold0"
@@ -88,6 +90,23 @@ def test_folds_test_on_their_own_part(study: Workflow) -> None:
         assert 0 <= metrics["auroc"]["low"] <= metrics["auroc"]["value"] <= metrics["auroc"]["high"]
 
 
+def test_canaries_sing_where_there_are_cases_enough(study: Workflow) -> None:
+    folder = study.directory / "results/audit"
+    found = {
+        (rule, site): read_findings(folder / rule / site / "heart_failure/one_hot/findings.json")
+        for rule in ("run_canaries", "test_in_time")
+        for site in ("riverside", "lakeview")
+    }
+    canaries = found["run_canaries", "riverside"]
+    assert [finding.question for finding in canaries] == list(QUESTIONS)
+    assert {finding.verdict for finding in canaries} <= {"pass", "warn"}
+    assert canaries[1].verdict == canaries[2].verdict == "pass"
+    in_time = found["test_in_time", "riverside"]
+    assert [finding.numbers["model"] for finding in in_time] == ["gru", "logistic"]
+    few = [*found["run_canaries", "lakeview"], *found["test_in_time", "lakeview"]]
+    assert all(finding.evidence.startswith("too few: ") for finding in few)
+
+
 def test_the_filled_configuration_is_saved(study: Workflow) -> None:
     saved = yaml.safe_load((study.directory / "results/run_config.yaml").read_text("utf-8"))
     assert saved["models"]["gru"]["hidden"] == 8
@@ -115,6 +134,8 @@ def test_an_edit_of_one_model_reruns_its_jobs_alone(study: Workflow) -> None:
         "time_scoring": 2,
         "evaluate_abroad": 2,
         "transfer_model": 2,
+        "run_canaries": 2,
+        "test_in_time": 2,
         "draw_figures": 1,
     }
 
@@ -189,6 +210,7 @@ def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
         "table_timing_scoring",
         "fig_importance",
         "table_errors",
+        "table_in_time",
     ):
         assert name in html
     assert "synthetic" in html

@@ -29,6 +29,7 @@ rule draw_figures:
         abroad("metrics.json"),
         abroad("curve.csv"),
         in_time_results(),
+        passed="results/audit/passed.json",
     output:
         shown("roc", "Prediction"),
         shown("calibration", "Prediction"),
