@@ -151,6 +151,13 @@ def test_too_few_cases_are_a_warning(site: dict[str, Path], tmp_path: Path) -> N
     assert all(finding.evidence.startswith("too few: ") for finding in found.values())
 
 
+def test_metrics_of_fewer_than_may_be_shown_are_not_computed() -> None:
+    assert not COUNTS.too_few(min_count=24)
+    assert COUNTS.too_few(min_count=25)
+    assert COUNTS._replace(minimum_cell=13).too_few(2)
+    assert COUNTS._replace(rows=21).too_few(2)
+
+
 def test_a_small_number_of_cases_is_not_shown() -> None:
     few = COUNTS._replace(cases=9)
     finding = permuted_finding([Estimate(0.5, 0.4, 0.6)], few, MODEL)

@@ -17,7 +17,7 @@ from study_results import study_of
 from visitseq.audit import in_time
 from visitseq.audit.findings import read_findings
 from visitseq.audit.in_time_rows import divide_in_time, index_years, last_early_year
-from visitseq.audit.in_time_verdicts import in_time_findings
+from visitseq.audit.in_time_verdicts import in_time_findings, is_enough
 from visitseq.audit.pipeline import Pipeline
 from visitseq.audit.sample import set_of
 from visitseq.figures.in_time_table import in_time_table
@@ -143,7 +143,10 @@ def test_a_loss_in_time_is_a_warning(tested: Path) -> None:
     (finding,) = read_findings(tested / "findings.json")
     assert (finding.question, finding.verdict) == ("in_time", "warn")
     assert "index years up to 2010" in finding.evidence
-    assert "with 24 cases; tested after it on 14 cases among 56 rows" in finding.evidence
+    assert (
+        "with 24 cases; tested after it on 14 cases among 56 rows, at random on 12;"
+        in finding.evidence
+    )
     assert finding.numbers["model"] == "logistic"
     content = json.loads((tested / "in_time.json").read_text("utf-8"))
     model = content["models"]["logistic"]
@@ -161,6 +164,10 @@ def test_too_few_cases_are_a_warning(tested: Path) -> None:
     assert finding.evidence.startswith("too few: ")
     assert "on <10 cases among 40 rows" in finding.evidence
     assert finding.numbers["tested_cases"] is None
+    assert is_enough(content, 12)
+    assert not is_enough(content, 13)  # the random test part has 12
+    assert not is_enough({**content, "tested": {"rows": 20, "cases": 11}}, 0)
+    assert not is_enough({**content, "trained": {"rows": 90, "cases": 19}}, 0)
     (alone,) = in_time_findings({"year": None, "models": {}}, 10)
     assert alone.evidence == "too few: all cases have their index date in the same year."
 

@@ -28,11 +28,13 @@ class Counts(NamedTuple):
     minimum_cell: int
 
     def too_few(self, min_count: int) -> bool:
-        """Whether the cases are too few for any statement.
+        """Whether cases or controls are too few for any statement, or for one that may be shown.
 
-        A code that ``min_count`` cases do not have is not known to the model.
+        A code that fewer than ``min_count`` cases have is not known to the model.
         """
-        return self.training_cases < max(TRAINING_CASES, min_count) or self.cases < TEST_CASES
+        tested = min(self.cases, self.rows - self.cases)
+        needed = max(TEST_CASES, self.minimum_cell)
+        return self.training_cases < max(TRAINING_CASES, min_count) or tested < needed
 
     def in_words(self) -> str:
         """Say on how many the canaries were trained and tested."""
@@ -58,7 +60,7 @@ def too_few_findings(counts: Counts) -> list[Finding]:
     """Say of each canary that there are too few cases for it."""
     evidence = (
         f"too few: {counts.in_words()}; {TRAINING_CASES} (or the encoding's min_count) and "
-        f"{TEST_CASES} are needed."
+        f"{max(TEST_CASES, counts.minimum_cell)} are needed."
     )
     advice = "Take fewer parts (run.parts), or believe the canaries of a larger site."
     return [Finding(name, "warn", evidence, advice, counts.numbers()) for name in QUESTIONS]

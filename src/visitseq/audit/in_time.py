@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -72,9 +73,10 @@ def test_in_time(
     folder
         Where the files go. in_time.json holds ``year``, the last one that is learned from;
         ``share``, ``sets`` (those of the cohort, and those read), ``trained``, ``chosen_by`` and
-        ``tested`` (rows and cases), ``left_out``; and by model the metrics ``in_time`` and
-        ``random`` and the ``difference`` of their AUROCs. ``models`` is empty where there are too
-        few cases, and ``year`` is null where there is only one.
+        ``tested`` and, of the study's own division, ``random`` (rows and cases), ``left_out``; and
+        by model the metrics ``in_time`` and ``random`` and the ``difference`` of their AUROCs.
+        ``models`` is empty where there are too few cases, and ``year`` is null where there is only
+        one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     every = pq.read_table(cohort)
@@ -82,7 +84,7 @@ def test_in_time(
     content: dict[str, Any] = {"year": None, "models": {}}
     if divided is not None:
         content = {"year": divided.year, **_counts(every, divided, fold, parts), "models": {}}
-    if divided is not None and is_enough(content):
+    if divided is not None and is_enough(content, minimum_cell):
         pipeline = Pipeline(task, encoding, phenotype, codes, ancestors, fold, parts, seed, draws)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".in_time_") as scratch:
             recorded = Path(scratch) / "events.parquet"
@@ -129,20 +131,23 @@ def _metrics(evaluated: Path) -> dict[str, Any]:
 
 def _counts(every: pa.Table, divided: DividedRows, fold: int, parts: int) -> dict[str, Any]:
     """What in_time.json counts."""
-    part, label = (divided.rows[name].to_numpy() for name in ("part", "label"))
+    part = divided.rows["part"].to_numpy()
     sides = {
-        "trained": np.isin(part, training_parts(fold, parts)),
-        "chosen_by": part == validation_part(fold, parts),
-        "tested": part == fold,
+        "trained": _size(divided.rows, np.isin(part, training_parts(fold, parts))),
+        "chosen_by": _size(divided.rows, part == validation_part(fold, parts)),
+        "tested": _size(divided.rows, part == fold),
+        "random": _size(every, every["part"].to_numpy() == fold),
     }
     sets = {"cohort": len(np.unique(set_of(every))), "read": len(np.unique(set_of(divided.rows)))}
     sets["read"] += divided.left_out["sets"]
     return {
         "share": EARLIER_SHARE,
         "sets": sets,
-        **{
-            name: {"rows": int(own.sum()), "cases": int(label[own].sum())}
-            for name, own in sides.items()
-        },
+        **sides,
         "left_out": divided.left_out,
     }
+
+
+def _size(rows: pa.Table, chosen: npt.NDArray[np.bool_]) -> dict[str, int]:
+    """How many of the chosen rows there are, and how many of them are cases."""
+    return {"rows": int(chosen.sum()), "cases": int(rows["label"].to_numpy()[chosen].sum())}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from visitseq.audit.findings import Finding
@@ -13,10 +14,17 @@ from visitseq.figures.small_cells import may_show, show_count
 _DIGITS = 3
 
 
-def is_enough(content: Mapping[str, Any]) -> bool:
-    """Whether in_time.json counts cases enough to learn from and to test on."""
-    trained, tested = (content[name]["cases"] for name in ("trained", "tested"))
-    return bool(trained >= TRAINING_CASES and tested >= TEST_CASES)
+def is_enough(content: Mapping[str, Any], minimum_cell: int) -> bool:
+    """Whether in_time.json counts enough to learn from, and to say what was tested."""
+    tested = (content[name] for name in ("tested", "random"))
+    fewest = min(min(own["cases"], own["rows"] - own["cases"]) for own in tested)
+    enough = content["trained"]["cases"] >= TRAINING_CASES and fewest >= _needed(minimum_cell)
+    return bool(enough)
+
+
+def _needed(minimum_cell: int) -> int:
+    """How many cases and controls a part has to have of which metrics are shown."""
+    return max(TEST_CASES, minimum_cell)
 
 
 def in_time_findings(content: Mapping[str, Any], minimum_cell: int) -> list[Finding]:
@@ -27,7 +35,7 @@ def in_time_findings(content: Mapping[str, Any], minimum_cell: int) -> list[Find
     counted = _in_words(content, minimum_cell)
     numbers = {"year": content["year"], **_shown(content, minimum_cell)}
     if not content["models"]:
-        needed = f"{TRAINING_CASES} to train on and {TEST_CASES} to test on are needed"
+        needed = f"{TRAINING_CASES} to train on and {_needed(minimum_cell)} to test on are needed"
         evidence = f"too few: {counted}; {needed}."
         return [Finding("in_time", "warn", evidence, _MORE_CASES, numbers)]
     return [_finding(name, model, counted, numbers) for name, model in content["models"].items()]
@@ -55,19 +63,18 @@ def _finding(
 def _in_words(content: Mapping[str, Any], minimum_cell: int) -> str:
     """Say until when and on how many the models learned, and on whom they were tested."""
 
-    def count(number: int) -> str:
-        return show_count(number, minimum_cell)
-
-    sets, trained, tested, left_out = (
-        content[name] for name in ("sets", "trained", "tested", "left_out")
+    count = partial(show_count, minimum=minimum_cell)
+    sets, trained, tested, random, left_out = (
+        content[name] for name in ("sets", "trained", "tested", "random", "left_out")
     )
     return (
         f"trained on index years up to {content['year']}, until which at least "
         f"{100 * content['share']:.0f}% of the cases have their index, with "
         f"{count(trained['cases'])} cases; tested after it on {count(tested['cases'])} cases among "
-        f"{count(tested['rows'])} rows; {count(sets['read'])} of the cohort's "
-        f"{count(sets['cohort'])} matched sets read; {count(left_out['rows'])} later rows left out "
-        f"whose person or whose case has an earlier one"
+        f"{count(tested['rows'])} rows, at random on {count(random['cases'])}; "
+        f"{count(sets['read'])} of the cohort's {count(sets['cohort'])} matched sets read; "
+        f"{count(left_out['rows'])} later rows left out whose person or whose case has an earlier "
+        "one"
     )
 
 
@@ -75,7 +82,7 @@ def _shown(content: Mapping[str, Any], minimum_cell: int) -> dict[str, Any]:
     """Counts that may be shown, None in the place of the others."""
     return {
         f"{name}_{of}": number if may_show(number, minimum_cell) else None
-        for name in ("sets", "trained", "chosen_by", "tested", "left_out")
+        for name in ("sets", "trained", "chosen_by", "tested", "random", "left_out")
         for of, number in content[name].items()
     }
 
