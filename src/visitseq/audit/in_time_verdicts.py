@@ -62,7 +62,6 @@ def _finding(
 
 def _in_words(content: Mapping[str, Any], minimum_cell: int) -> str:
     """Say until when and on how many the models learned, and on whom they were tested."""
-
     count = partial(show_count, minimum=minimum_cell)
     sets, trained, tested, random, left_out = (
         content[name] for name in ("sets", "trained", "tested", "random", "left_out")
