@@ -104,7 +104,7 @@ def test_an_encoder_that_reads_the_labels_is_found(
     found = run(site, tmp_path)
     assert found["labels_permuted"].verdict == "fail"
     assert len(found["labels_permuted"].numbers["concordance_within_sets"]) == 2
-    assert "trained and tested on labels that changed places" in found["labels_permuted"].evidence
+    assert "Trained and tested on labels that changed places" in found["labels_permuted"].evidence
     assert found["index_day_code"].verdict == "pass"
 
 
@@ -148,7 +148,7 @@ def test_a_model_that_cannot_see_the_planted_code_fails(
 def test_too_few_cases_are_a_warning(site: dict[str, Path], tmp_path: Path) -> None:
     found = run(site, tmp_path, encoding={**ENCODING, "min_count": 25})
     assert set(verdicts(found).values()) == {"warn"}
-    assert all(finding.evidence.startswith("too few: ") for finding in found.values())
+    assert all(finding.evidence.startswith("Too few cases: ") for finding in found.values())
 
 
 def test_metrics_of_fewer_than_may_be_shown_are_not_computed() -> None:

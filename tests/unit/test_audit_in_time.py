@@ -161,7 +161,7 @@ def test_too_few_cases_are_a_warning(tested: Path) -> None:
     few = {**content, "models": {}, "tested": {"rows": 40, "cases": 9}}
     (finding,) = in_time_findings(few, 10)
     assert finding.verdict == "warn"
-    assert finding.evidence.startswith("too few: ")
+    assert finding.evidence.startswith("Too few cases: ")
     assert "on <10 cases among 40 rows" in finding.evidence
     assert finding.numbers["tested_cases"] is None
     assert is_enough(content, 12)
@@ -169,7 +169,7 @@ def test_too_few_cases_are_a_warning(tested: Path) -> None:
     assert not is_enough({**content, "tested": {"rows": 20, "cases": 11}}, 0)
     assert not is_enough({**content, "trained": {"rows": 90, "cases": 19}}, 0)
     (alone,) = in_time_findings({"year": None, "models": {}}, 10)
-    assert alone.evidence == "too few: all cases have their index date in the same year."
+    assert alone.evidence == "Too few cases: all have their index date in the same year."
 
 
 def test_the_table_shows_no_metric_of_few(tested: Path, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_canaries_sing_where_there_are_cases_enough(study: Workflow) -> None:
     in_time = found["test_in_time", "riverside"]
     assert [finding.numbers["model"] for finding in in_time] == ["gru", "logistic"]
     few = [*found["run_canaries", "lakeview"], *found["test_in_time", "lakeview"]]
-    assert all(finding.evidence.startswith("too few: ") for finding in few)
+    assert all(finding.evidence.startswith("Too few cases: ") for finding in few)
 
 
 def test_the_filled_configuration_is_saved(study: Workflow) -> None:

@@ -59,7 +59,7 @@ class Counts(NamedTuple):
 def too_few_findings(counts: Counts) -> list[Finding]:
     """Say of each canary that there are too few cases for it."""
     evidence = (
-        f"too few: {counts.in_words()}; {TRAINING_CASES} (or the encoding's min_count) and "
+        f"Too few cases: {counts.in_words()}; {TRAINING_CASES} (or the encoding's min_count) and "
         f"{max(TEST_CASES, counts.minimum_cell)} are needed."
     )
     advice = "Take fewer parts (run.parts), or believe the canaries of a larger site."
@@ -77,13 +77,13 @@ def permuted_finding(
     last = found[-1]
     said = " and ".join(interval_text(estimate, _DIGITS) for estimate in found)
     evidence = (
-        f"trained and tested on labels that changed places within their sets, a small model of "
-        f"kind {model['kind']} has a concordance within sets of {said} ({counts.in_words()})."
+        f"Trained and tested on labels that changed places within their sets, {_described(model)} "
+        f"has a concordance within sets of {said} ({counts.in_words()})."
     )
     numbers = {**counts.numbers(), "concordance_within_sets": [e.to_json() for e in found]}
     name = "labels_permuted"
     if math.isnan(last.low):
-        return Finding(name, "warn", f"too few: {evidence}", _MORE_CASES, numbers)
+        return Finding(name, "warn", f"Too few cases. {evidence}", _MORE_CASES, numbers)
     if last.low > 0.5:
         return Finding(name, "fail", evidence, _LEARNED_NOTHING, numbers)
     if last.high < 0.5:
@@ -106,7 +106,7 @@ def index_day_finding(known: bool, auroc: Estimate | None, counts: Counts) -> Fi
     name = "index_day_code"
     if auroc is None and not known:
         evidence = (
-            "with a code planted on the first day after the window of each case, and on its index "
+            "With a code planted on the first day after the window of each case, and on its index "
             "day, visits.arrow and vocabulary.parquet are byte for byte what they are without it, "
             f"and so is all that is learned from them ({counts.in_words()})."
         )
@@ -114,7 +114,7 @@ def index_day_finding(known: bool, auroc: Estimate | None, counts: Counts) -> Fi
     stands = "stands in" if known else "is not in, but changed,"
     reached = "" if auroc is None else f", and the AUROC is {interval_text(auroc, _DIGITS)}"
     evidence = (
-        "a code planted on the first day after the window of each case, and on its index day, "
+        "A code planted on the first day after the window of each case, and on its index day, "
         f"{stands} what models read{reached} ({counts.in_words()})."
     )
     numbers = {**counts.numbers(), "auroc": None if auroc is None else auroc.to_json()}
@@ -135,18 +135,18 @@ def planted_finding(planted: Estimate, unplanted: Estimate, full: int, counts: C
     """
     name = "planted_code"
     evidence = (
-        "with a code planted within the windows of the cases alone, the AUROC is "
+        "With a code planted within the windows of the cases alone, the AUROC is "
         f"{interval_text(planted, _DIGITS)}, without it {interval_text(unplanted, _DIGITS)} "
         f"({counts.in_words()}; {show_count(full, counts.minimum_cell)} cases had no day without "
         "a visit left for it)."
     )
     numbers = {**counts.numbers(), "planted": planted.to_json(), "unplanted": unplanted.to_json()}
     if math.isnan(planted.low):
-        return Finding(name, "warn", f"too few: {evidence}", _MORE_CASES, numbers)
+        return Finding(name, "warn", f"Too few cases. {evidence}", _MORE_CASES, numbers)
     if planted.low >= FOUND or planted.low > unplanted.high:
         return Finding(name, "pass", evidence, numbers=numbers)
     if planted.high >= FOUND:
-        return Finding(name, "warn", f"too few to be sure: {evidence}", _MORE_CASES, numbers)
+        return Finding(name, "warn", f"Too few cases to be sure. {evidence}", _MORE_CASES, numbers)
     return Finding(name, "fail", evidence, _SEES_NO_LEAK, numbers)
 
 
@@ -156,14 +156,14 @@ def order_finding(
     """Judge the AUROC with visits in order less that with visits in random order."""
     name = "order"
     evidence = (
-        f"with visits in order a small network has an AUROC of {interval_text(in_order, _DIGITS)}, "
+        f"With visits in order the network has an AUROC of {interval_text(in_order, _DIGITS)}, "
         f"with visits in random order {interval_text(shuffled, _DIGITS)}; the difference is "
         f"{interval_text(difference, _DIGITS)} ({counts.in_words()})."
     )
     estimates = {"in_order": in_order, "shuffled": shuffled, "difference": difference}
     numbers = {**counts.numbers(), **{key: e.to_json() for key, e in estimates.items()}}
     if math.isnan(difference.low):
-        return Finding(name, "warn", f"too few: {evidence}", _MORE_CASES, numbers)
+        return Finding(name, "warn", f"Too few cases. {evidence}", _MORE_CASES, numbers)
     if difference.high < 0:
         return Finding(name, "warn", evidence, _ORDER_HARMS, numbers)
     return Finding(name, "pass", evidence, numbers=numbers)
@@ -172,10 +172,20 @@ def order_finding(
 def no_order_finding(model: Mapping[str, Any]) -> Finding:
     """Say that the order of visits is no input of the study's models."""
     evidence = (
-        f"the study has no network, and a model of kind {model['kind']} on features "
+        f"The study has no network, and a model of kind {model['kind']} on features "
         f"{model['features']} is not told the order of the visits."
     )
     return Finding("order", "pass", evidence)
+
+
+def _described(model: Mapping[str, Any]) -> str:
+    """Say what was trained."""
+    if "epochs" not in model or "hidden" not in model:
+        return f"a model of kind {model['kind']}"
+    return (
+        f"a model of kind {model['kind']}, with {model['hidden']} hidden units and of at most "
+        f"{model['epochs']} epochs,"
+    )
 
 
 _MORE_CASES = "Take fewer parts (run.parts), or believe the canaries of a larger site."

@@ -30,13 +30,13 @@ def _needed(minimum_cell: int) -> int:
 def in_time_findings(content: Mapping[str, Any], minimum_cell: int) -> list[Finding]:
     """A finding a model of in_time.json; one alone where there are too few cases."""
     if content["year"] is None:
-        evidence = "too few: all cases have their index date in the same year."
+        evidence = "Too few cases: all have their index date in the same year."
         return [Finding("in_time", "warn", evidence, _MORE_CASES)]
     counted = _in_words(content, minimum_cell)
     numbers = {"year": content["year"], **_shown(content, minimum_cell)}
     if not content["models"]:
         needed = f"{TRAINING_CASES} to train on and {_needed(minimum_cell)} to test on are needed"
-        evidence = f"too few: {counted}; {needed}."
+        evidence = f"Too few cases: {counted}; {needed}."
         return [Finding("in_time", "warn", evidence, _MORE_CASES, numbers)]
     return [_finding(name, model, counted, numbers) for name, model in content["models"].items()]
 
@@ -47,14 +47,14 @@ def _finding(
     in_time, random = (Estimate.from_json(model[key]["auroc"]) for key in ("in_time", "random"))
     difference = Estimate.from_json(model["difference"])
     evidence = (
-        f"{name} has an AUROC of {interval_text(in_time, _DIGITS)} in time and of "
+        f"Model {name} has an AUROC of {interval_text(in_time, _DIGITS)} in time and of "
         f"{interval_text(random, _DIGITS)} on the random test part; the difference is "
         f"{interval_text(difference, _DIGITS)} ({counted})."
     )
     estimates = {"in_time": in_time, "random": random, "difference": difference}
     every = {**numbers, "model": name, **{key: e.to_json() for key, e in estimates.items()}}
     if math.isnan(difference.low):
-        return Finding("in_time", "warn", f"too few: {evidence}", _MORE_CASES, every)
+        return Finding("in_time", "warn", f"Too few cases. {evidence}", _MORE_CASES, every)
     if difference.high < 0:
         return Finding("in_time", "warn", evidence, _WORSE_IN_TIME, every)
     return Finding("in_time", "pass", evidence, numbers=every)
