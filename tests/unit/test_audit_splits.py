@@ -88,7 +88,7 @@ def test_an_honest_study_passes(site: Path) -> None:
 
 
 def test_the_card_carries_the_digest_of_its_persons(site: Path) -> None:
-    """Of the ids that a hand-written hash puts into the fold's parts."""
+    """Fold 1 of three tests on part 1, validates on part 2 and trains on part 0."""
     card = json.loads((site / MODEL / "model.json").read_text("utf-8"))
     subjects = pq.read_table(site / COHORT_FILE)["subject_id"].to_numpy()
     part = assign_parts(subjects, SEED, PARTS)
