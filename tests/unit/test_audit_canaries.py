@@ -30,7 +30,7 @@ from visitseq.encode.encode import encode_visits
 from visitseq.evaluate.estimate import Estimate
 from visitseq.tables import EVENTS
 
-COUNTS = Counts(sets=40, training_cases=24, cases=12, rows=48, minimum_cell=10)
+COUNTS = Counts(sets=48, training_cases=24, cases=20, rows=80, minimum_cell=10)
 UNKNOWN = Estimate(0.5, math.nan, math.nan, "no interval")
 
 
@@ -73,7 +73,7 @@ def test_all_pass_at_an_honest_site(site: dict[str, Path], tmp_path: Path) -> No
     assert order["difference"] == pytest.approx(order["in_order"] - order["shuffled"])
     assert found["planted_code"].numbers["planted"]["low"] > 0.9
     assert found["planted_code"].numbers["unplanted"]["low"] < 0.6
-    assert (found["order"].numbers["training_cases"], found["order"].numbers["cases"]) == (24, 12)
+    assert (found["order"].numbers["training_cases"], found["order"].numbers["cases"]) == (24, 20)
 
 
 ORDER = ("in_order", "shuffled", "difference")
@@ -154,16 +154,16 @@ def test_too_few_cases_are_a_warning(site: dict[str, Path], tmp_path: Path) -> N
 def test_metrics_of_fewer_than_may_be_shown_are_not_computed() -> None:
     assert not COUNTS.too_few(min_count=24)
     assert COUNTS.too_few(min_count=25)
-    assert COUNTS._replace(minimum_cell=13).too_few(2)
-    assert COUNTS._replace(rows=21).too_few(2)
+    assert COUNTS._replace(minimum_cell=21).too_few(2)
+    assert COUNTS._replace(rows=29).too_few(2)
 
 
 def test_a_small_number_of_cases_is_not_shown() -> None:
     few = COUNTS._replace(cases=9)
     finding = permuted_finding([Estimate(0.5, 0.4, 0.6)], few, MODEL)
-    assert "<10 among the 48 rows" in finding.evidence
+    assert "<10 among the 80 rows" in finding.evidence
     assert finding.numbers["cases"] is None
-    assert finding.numbers["rows"] == 48
+    assert finding.numbers["rows"] == 80
 
 
 def test_verdicts() -> None:
@@ -175,6 +175,9 @@ def test_verdicts() -> None:
     assert permuted(0.55, 0.6) == "fail"
     assert permuted(0.55, 0.45) == "pass"
     assert permuted(0.2) == "warn"
+    few = COUNTS._replace(cases=19)
+    assert permuted_finding([Estimate(0.7, 0.6, 0.8)] * 2, few, MODEL).verdict == "warn"
+    assert planted_finding(Estimate(0.6, 0.5, 0.7), UNKNOWN, 0, few).verdict == "warn"
     assert permuted_finding([UNKNOWN], COUNTS, MODEL).verdict == "warn"
     found, chance = Estimate(0.95, 0.91, 0.99), Estimate(0.5, 0.4, 0.6)
     assert planted_finding(found, chance, 0, COUNTS).verdict == "pass"
@@ -192,8 +195,8 @@ def test_labels_change_places_within_their_sets(site: dict[str, Path]) -> None:
     assert permuted.drop_columns(["label"]).equals(rows.drop_columns(["label"]))
     before, after = (table.to_pandas()["label"] for table in (rows, permuted))
     assert (after.groupby(set_of(rows)).sum() == 1).all()
-    # Of 40 cases one in four stays one: 10 ± 2.7.
-    assert 2 <= (before & after).sum() <= 18
+    # Of 48 cases one in four stays one: 12 ± 3.
+    assert 3 <= (before & after).sum() <= 21
     assert not permute_labels(rows, 1).equals(permuted)
 
 

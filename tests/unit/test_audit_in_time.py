@@ -100,7 +100,7 @@ def codes_of(label: bool, index: datetime, day: datetime) -> list[str]:
 @pytest.fixture(scope="module")
 def tested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("in_time")
-    # Of 40 sets every third is of 2012.
+    # Of 48 sets every third is of 2012.
     site: dict[str, Any] = write_site(
         folder / "site", codes_of, lambda number: EARLY if number % 3 else LATE
     )
@@ -126,8 +126,8 @@ def tested(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_came_up_later_is_unknown(tested: Path) -> None:
     content = json.loads((tested / "in_time.json").read_text("utf-8"))
     assert content["year"] == 2010
-    assert content["trained"] == {"rows": 96, "cases": 24}
-    assert content["tested"] == {"rows": 56, "cases": 14}
+    assert content["trained"] == {"rows": 116, "cases": 29}
+    assert content["tested"] == {"rows": 64, "cases": 16}
     model = content["models"]["logistic"]
     # Half of what a later visit holds, the new code. At random it is known.
     assert model["in_time"]["unknown_codes"] == 0.5
@@ -144,7 +144,7 @@ def test_a_loss_in_time_is_a_warning(tested: Path) -> None:
     assert (finding.question, finding.verdict) == ("in_time", "warn")
     assert "index years up to 2010" in finding.evidence
     assert (
-        "with 24 cases; tested after it on 14 cases among 56 rows, at random on 12;"
+        "with 29 cases; tested after it on 16 cases among 64 rows, at random on 20;"
         in finding.evidence
     )
     assert finding.numbers["model"] == "logistic"
@@ -164,8 +164,9 @@ def test_too_few_cases_are_a_warning(tested: Path) -> None:
     assert finding.evidence.startswith("Too few cases: ")
     assert "on <10 cases among 40 rows" in finding.evidence
     assert finding.numbers["tested_cases"] is None
-    assert is_enough(content, 12)
-    assert not is_enough(content, 13)  # the random test part has 12
+    assert is_enough(content, 16)
+    assert not is_enough(content, 17)
+    assert not is_enough({**content, "random": {"rows": 90, "cases": 15}}, 16)
     assert not is_enough({**content, "tested": {"rows": 20, "cases": 11}}, 0)
     assert not is_enough({**content, "trained": {"rows": 90, "cases": 19}}, 0)
     (alone,) = in_time_findings({"year": None, "models": {}}, 10)
@@ -180,7 +181,7 @@ def test_the_table_shows_no_metric_of_few(tested: Path, tmp_path: Path) -> None:
     path.write_text(json.dumps(content))
     table = in_time_table(study).set_index("metric")
     line = table.loc["auroc"]
-    assert (line["trained_until"], line["cases"], line["records"]) == (2010, "14", "synthetic")
+    assert (line["trained_until"], line["cases"], line["records"]) == (2010, "16", "synthetic")
     assert line["in_time"].startswith("0.5000 [0.5000, 0.5000]")
     assert line["difference"].startswith("-0.")
     assert table["difference"].notna().sum() == 1

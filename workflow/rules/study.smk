@@ -76,35 +76,6 @@ def first_models(task, encoding):
 TRAINED_ANEW = [[*pair, first_models(*pair)] for pair in first_encoded() if first_models(*pair)]
 
 
-def audited(rule):
-    """The findings of a check that trains models anew, of every site."""
-    pattern = f"results/audit/{rule}/{{site}}/{{task}}/{{encoding}}/findings.json"
-    return [
-        path
-        for task, encoding, _ in TRAINED_ANEW
-        for path in grid(pattern, task=[task], encoding=[encoding])
-    ]
-
-
-def in_time_results():
-    """What the models of the test in time are worth, of every site."""
-    findings = audited("test_in_time")
-    return [os.path.join(os.path.dirname(path), "in_time.json") for path in findings]
-
-
-def trained_anew(wildcards):
-    """The sections of the models that the audit trains anew, by name."""
-    names = first_models(wildcards.task, wildcards.encoding)
-    return {name: config["models"][name] for name in names}
-
-
-def evaluated_models(wildcards):
-    """The metrics of the same models on the random test part of the first fold."""
-    place = f"results/5_evaluate/{STUDY}/metrics.json"
-    names = trained_anew(wildcards)
-    return [place.format(**wildcards, model=name, fold=RUN["folds"][0]) for name in names]
-
-
 def combinations(kind):
     """Every task of a kind with an encoding and a model that it is run with."""
     named = product(run_tasks(kind), RUN["encodings"], RUN["models"])

@@ -17,6 +17,9 @@ _MATCHED_BY = {
     "visits": "visits",
     "span_days": "span_days",
 }
+#: Sets below which the interval of a bootstrap is too narrow to call a study unmatched.
+FEWEST_SETS = 20
+
 _WORDS = {
     "age": "age in years",
     "female": "share of women",
@@ -42,12 +45,13 @@ def balance_findings(
     """
     matching, label = cohort["matching"], matched["label"].to_numpy(bool)
     unit = matched["set_id"].to_numpy()
+    enough = len(set(unit)) >= FEWEST_SETS
     values = {name: matched[name].to_numpy(float) for name in _MATCHED_BY}
     weights = set_weights(unit, label)
     found = differences(values, label, unit, weights, draws=draws, seed=seed)
     return [
-        _finding(name, difference, is_matched=_is_matched(_MATCHED_BY[name], matching))
-        for name, difference in found.items()
+        _finding(name, own, is_matched=_is_matched(_MATCHED_BY[name], matching), enough=enough)
+        for name, own in found.items()
     ]
 
 
@@ -55,7 +59,8 @@ def _is_matched(key: str, matching: Mapping[str, Any]) -> bool:
     return key in matching["exact"] or matching.get(key) is not None
 
 
-def _finding(name: str, found: Difference, *, is_matched: bool) -> Finding:
+def _finding(name: str, found: Difference, *, is_matched: bool, enough: bool) -> Finding:
+    """Fail where what was matched differs for sure; warn where it may, or was not matched."""
     numbers = {key: None if math.isnan(own) else own for key, own in found._asdict().items()}
     question = f"balance_{name}"
     if math.isnan(found.value):
@@ -68,7 +73,9 @@ def _finding(name: str, found: Difference, *, is_matched: bool) -> Finding:
     )
     if not found.is_large:
         return Finding(question, "pass", evidence, numbers=numbers)
-    verdict: Verdict = "fail" if is_matched and found.is_surely_large else "warn"
+    verdict: Verdict = "fail" if is_matched and enough and found.is_surely_large else "warn"
+    if is_matched and not enough:
+        evidence += f" Too few: a verdict needs {FEWEST_SETS} sets."
     if is_matched:
         advice = "Narrow the caliper, or take matching method nearest."
     else:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from visitseq.audit.balance import FEWEST_SETS
 from visitseq.audit.findings import Finding
 from visitseq.audit.sample import TEST_CASES, TRAINING_CASES
 from visitseq.evaluate.estimate import Estimate
@@ -72,9 +73,9 @@ def permuted_finding(
     """Judge the concordance within sets of each permutation of the labels.
 
     One interval in forty lies above a half by chance, so that only a second permutation that is
-    learned as well is a failure.
+    learned as well is a failure, and on fewer than ``FEWEST_SETS`` cases none is.
     """
-    last = found[-1]
+    last, few = found[-1], counts.cases < FEWEST_SETS
     said = " and ".join(interval_text(estimate, _DIGITS) for estimate in found)
     evidence = (
         f"Trained and tested on labels that changed places within their sets, {_described(model)} "
@@ -82,7 +83,7 @@ def permuted_finding(
     )
     numbers = {**counts.numbers(), "concordance_within_sets": [e.to_json() for e in found]}
     name = "labels_permuted"
-    if math.isnan(last.low):
+    if math.isnan(last.low) or (few and last.low > 0.5):
         return Finding(name, "warn", f"Too few cases. {evidence}", _MORE_CASES, numbers)
     if last.low > 0.5:
         return Finding(name, "fail", evidence, _LEARNED_NOTHING, numbers)
@@ -145,7 +146,7 @@ def planted_finding(planted: Estimate, unplanted: Estimate, full: int, counts: C
         return Finding(name, "warn", f"Too few cases. {evidence}", _MORE_CASES, numbers)
     if planted.low >= FOUND or planted.low > unplanted.high:
         return Finding(name, "pass", evidence, numbers=numbers)
-    if planted.high >= FOUND:
+    if planted.high >= FOUND or counts.cases < FEWEST_SETS:
         return Finding(name, "warn", f"Too few cases to be sure. {evidence}", _MORE_CASES, numbers)
     return Finding(name, "fail", evidence, _SEES_NO_LEAK, numbers)
 
