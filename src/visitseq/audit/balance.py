@@ -23,7 +23,7 @@ FEWEST_SETS = 20
 _WORDS = {
     "age": "age in years",
     "female": "share of women",
-    "first_visit": "first visit in days since 1970",
+    "first_visit": "date of the first visit in years",
     "visits": "visits of the eligibility window",
     "span_days": "days that these visits span",
 }
@@ -51,6 +51,7 @@ def balance_findings(
     if too_few(label, minimum):
         return [_untold(name, minimum) for name in _MATCHED_BY]
     values = {name: matched[name].to_numpy(float) for name in _MATCHED_BY}
+    values["first_visit"] = 1970 + values["first_visit"] / 365.25
     weights = set_weights(unit, label)
     found = differences(values, label, unit, weights, draws=draws, seed=seed)
     return [

@@ -137,10 +137,11 @@ def _become_cases(balance: pd.DataFrame, minimum: int) -> Finding:
     later, both = (
         int(reuse[name]) for name in ("controls_that_become_cases", "cases_used_as_controls")
     )
-    return Finding(
+    return of_count(
         "controls_become_cases",
-        "pass",
+        0,
         f"{shown(later, minimum)} of the controls come to have the disease later; "
         f"{share(both, later, minimum)} are cases of this cohort too (density sampling allows it).",
+        "",
         numbers=shown_numbers({"later": later}, {"both": both}, minimum),
     )
