@@ -15,12 +15,14 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/pairs.smk"
 include: "workflow/rules/outputs.smk"
+include: "workflow/rules/audited.smk"
 
 
 # Without a target: everything that the configuration asks for.
 rule all:
     input:
         FIGURES,
+        AUDIT,
 
 
 include: "workflow/rules/1_ingest.smk"

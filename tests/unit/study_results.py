@@ -132,6 +132,7 @@ def study_of(**changes: Any) -> dict[str, Any]:
         "encoding_sections": {name: ENCODINGS[name] for name in study["encodings"]},
         "choi_compat": [],
         "transfer": [],
+        "in_time": [],
         "training_sizes": [],
         **study,
     }

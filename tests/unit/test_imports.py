@@ -13,6 +13,7 @@ STAGES = {
     "train": ["train_model", "train_baseline"],
     "evaluate": ["evaluate_model", "score_oracle", "measure_reach", "measure_repetition"],
     "transfer": ["translate_visits", "translate_vectors", "transfer_model"],
+    "audit": ["run_canaries", "test_in_time"],
     "figures": ["draw_figures"],
     "export": ["write_doctorai", "reduce_model", "write_model"],
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -15,6 +16,8 @@ import yaml
 from calls import TINY, Workflow
 
 from visitseq import tables
+from visitseq.audit.canary_verdicts import QUESTIONS
+from visitseq.audit.findings import Finding, read_findings, write_findings
 
 TIMINGS = {"benchmarks", "logs"}
 MODEL = "one_hot/gru/fold0"
@@ -77,6 +80,37 @@ def test_every_table_keeps_its_contract(study: Workflow) -> None:
             assert pa.ipc.open_file(source).schema.equals(tables.VISITS)
 
 
+def test_the_audit_asks_every_question_and_nothing_fails(study: Workflow) -> None:
+    audit = pd.read_csv(study.directory / "results/7_figures/audit.csv")
+    assert "fail" not in set(audit["verdict"])
+    windows = audit[audit["question"] == "input_explained"]
+    assert sorted(windows["site"]) == ["lakeview", "riverside"]
+    assert set(windows["verdict"]) == {"pass"}
+    splits = audit[audit["check"] == "check_splits"].set_index("question")
+    assert "0 of 8 models" in str(splits.loc["training_persons", "evidence"])
+    assert set(audit["records"]) == {"synthetic"}
+
+
+def test_a_failed_check_stops_the_figures_and_leaves_the_evidence(
+    study: Workflow, tmp_path: Path
+) -> None:
+    shutil.copytree(study.directory.parent, tmp_path / "own")
+    copied = Workflow(tmp_path / "own/project", tmp_path / "own/run")
+    failed = Finding("training_persons", "fail", "1 of 8 models saw the test part.", "Train anew.")
+    findings = "results/audit/check_splits/findings.json"
+    write_findings([failed], copied.directory / findings)
+    done = copied.snakemake("--cores", "1", "figures", "--configfile", TINY)
+    printed = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert printed.count("ERROR visitseq") == 1
+    assert "The audit failed (check_splits): 1 of 8 models saw the test part." in printed
+    assert "Traceback" not in printed
+    audit = pd.read_csv(copied.directory / "results/7_figures/audit.csv")
+    assert (audit["verdict"][0], audit["file"][0]) == ("fail", findings)
+    (tmp_path / "warn.yaml").write_text("run: {audit: warn}", "utf-8")
+    assert "pass_audit" in copied.planned("figures", "--configfile", TINY, tmp_path / "warn.yaml")
+
+
 def test_folds_test_on_their_own_part(study: Workflow) -> None:
     results = study.directory / "results"
     cohort = pq.read_table(results / "2_cohort/riverside/heart_failure/cohort.parquet").to_pandas()
@@ -109,6 +143,23 @@ def test_a_landmark_task_runs_beside_that_of_cases_and_controls(study: Workflow)
     assert "no qualifying run before the index date" in flow
 
 
+def test_canaries_sing_where_there_are_cases_enough(study: Workflow) -> None:
+    folder = study.directory / "results/audit"
+    found = {
+        (rule, site): read_findings(folder / rule / site / "heart_failure/one_hot/findings.json")
+        for rule in ("run_canaries", "test_in_time")
+        for site in ("riverside", "lakeview")
+    }
+    canaries = found["run_canaries", "riverside"]
+    assert [finding.question for finding in canaries] == list(QUESTIONS)
+    assert {finding.verdict for finding in canaries} <= {"pass", "warn"}
+    assert canaries[1].verdict == canaries[2].verdict == "pass"
+    in_time = found["test_in_time", "riverside"]
+    assert [finding.numbers["model"] for finding in in_time] == ["gru", "logistic"]
+    few = [*found["run_canaries", "lakeview"], *found["test_in_time", "lakeview"]]
+    assert all(finding.evidence.startswith("Too few cases: ") for finding in few)
+
+
 def test_the_filled_configuration_is_saved(study: Workflow) -> None:
     saved = yaml.safe_load((study.directory / "results/run_config.yaml").read_text("utf-8"))
     assert saved["models"]["gru"]["hidden"] == 8
@@ -136,6 +187,11 @@ def test_an_edit_of_one_model_reruns_its_jobs_alone(study: Workflow) -> None:
         "time_scoring": 2,
         "evaluate_abroad": 2,
         "transfer_model": 2,
+        "run_canaries": 2,
+        "test_in_time": 2,
+        "check_splits": 1,
+        "write_audit": 1,
+        "pass_audit": 1,
         "draw_figures": 1,
     }
 
@@ -211,6 +267,9 @@ def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
         "table_timing_scoring",
         "fig_importance",
         "table_errors",
+        "table_in_time",
+        "audit.html",
+        "audit.csv",
     ):
         assert name in html
     assert "synthetic" in html

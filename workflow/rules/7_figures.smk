@@ -28,6 +28,8 @@ rule draw_figures:
         coverages(),
         abroad("metrics.json"),
         abroad("curve.csv"),
+        in_time_results(),
+        passed="results/audit/passed.json",
     output:
         shown("roc", "Prediction"),
         shown("calibration", "Prediction"),
@@ -56,6 +58,7 @@ rule draw_figures:
         [listed(name, chapter) for name, chapter in PAPER_TABLES.items()],
         [listed(name, "Next visit") for name in NEXT_VISIT_TABLES],
         [listed(name, "Transfer") for name in TRANSFER_TABLES],
+        [listed(name, "Audit") for name in AUDIT_TABLES],
         expand(
             "results/7_figures/fig_{name}.pdf",
             name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES, *NEXT_VISIT_FIGURES]

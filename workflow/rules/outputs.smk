@@ -83,15 +83,23 @@ TRANSFER_FIGURES = [
 ]
 TRANSFER_FIGURES = TRANSFER_FIGURES if TRANSFERRED else []
 TRANSFER_TABLES = ["transfer", "coverage"] if TRANSFERRED else []
+# What the audit trained anew.
+AUDIT_TABLES = ["in_time"] if TRAINED_ANEW else []
 FIGURES = [
     "results/7_figures/metrics.parquet",
     *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),
     *expand("results/7_figures/table_{name}.csv", name=[*PAPER_TABLES, *NEXT_VISIT_TABLES]),
-    *expand("results/7_figures/table_{name}.csv", name=TRANSFER_TABLES),
+    *expand("results/7_figures/table_{name}.csv", name=[*TRANSFER_TABLES, *AUDIT_TABLES]),
     *expand(
         "results/7_figures/fig_{name}.{format}",
         name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES, *NEXT_VISIT_FIGURES]
         + TRANSFER_FIGURES,
         format=["svg", "pdf"],
     ),
+]
+# What the audit writes; the last is what the figures wait for.
+AUDIT = [
+    "results/7_figures/audit.csv",
+    "results/7_figures/audit.html",
+    "results/audit/passed.json",
 ]

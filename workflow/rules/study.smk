@@ -56,6 +56,26 @@ def giveaways():
     return grid("results/5_evaluate/{site}/{task}/giveaways.csv", task=run_tasks("onset"))
 
 
+def first_encoded():
+    """The first onset of cases and controls and its first encoding, one without vectors if it can."""
+    matched = of_kind("cohorts", "case_control")
+    tasks = [task for task in run_tasks("onset") if config["tasks"][task]["cohort"] in matched]
+    found = [[t, e] for t in tasks[:1] for e in RUN["encodings"] if is_run(t, encoding=e)]
+    return sorted(found, key=lambda pair: pair[1] in WITH_VECTORS)[:1] if RUN["folds"] else []
+
+
+def first_models(task, encoding):
+    """The first network and the first classical model that reads codes, as far as there are any."""
+    run = [m for m in RUN["models"] if is_run(task, encoding=encoding, model=m)]
+    reading = [m for m in BASELINES if config["models"][m]["features"] != "frequency"]
+    groups = ([m for m in run if m in group] for group in (NETWORKS, reading))
+    return [name for group in groups for name in group[:1]]
+
+
+#: The task, its encoding and the models that the audit trains anew, at most one row.
+TRAINED_ANEW = [[*pair, first_models(*pair)] for pair in first_encoded() if first_models(*pair)]
+
+
 def combinations(kind):
     """Every task of a kind with an encoding and a model that it is run with."""
     named = product(run_tasks(kind), RUN["encodings"], RUN["models"])
@@ -171,6 +191,7 @@ def study():
         "encoding_sections": {name: config["encodings"][name] for name in RUN["encodings"]},
         "choi_compat": CHOI_COMPAT,
         "transfer": TRANSFERRED,
+        "in_time": [[task, encoding] for task, encoding, _ in TRAINED_ANEW],
         "training_sizes": RUN["training_sizes"],
         "folds": RUN["folds"],
         "parts": RUN["parts"],

@@ -2,4 +2,13 @@
 
 from visitseq.lazy import stage_functions
 
-__getattr__ = stage_functions(__name__)
+__getattr__ = stage_functions(
+    __name__,
+    check_matching="matching",
+    check_splits="splits",
+    check_windows="windows",
+    pass_audit="gate",
+    run_canaries="canaries",
+    test_in_time="in_time",
+    write_audit="table",
+)

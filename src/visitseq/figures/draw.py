@@ -18,6 +18,7 @@ from visitseq.figures.forecast_results import read_forecasts
 from visitseq.figures.giveaways_table import giveaways_table
 from visitseq.figures.importance import draw_importance
 from visitseq.figures.importance_results import importance_table, read_importances
+from visitseq.figures.in_time_table import in_time_table
 from visitseq.figures.love import draw_love
 from visitseq.figures.metrics_table import Result, metrics_table, readable_metrics
 from visitseq.figures.model_results import read_ceilings, read_results
@@ -64,7 +65,8 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         ``parts``; ``forecasts`` and ``next_visits``, each task of kind forecast or next_visit with
         an encoding and a model that go with it; ``choi_compat``, those of ``next_visits`` that are
         also scored as the released code does it; ``transfer``, each source, target, task, encoding
-        and model of stage 6; ``training_sizes``, the numbers of patients on
+        and model of stage 6; ``in_time``, each task and encoding of which models were tested in
+        time; ``training_sizes``, the numbers of patients on
         which training was timed; ``seed`` and ``draws`` of the bootstrap; ``minimum_cell``, the
         smallest number of persons that may be shown.
     results
@@ -98,6 +100,8 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     }
     if shown.choi_compat:
         tables["choi_compat"] = choi_compat_table(shown)
+    if shown.in_time:
+        tables["in_time"] = in_time_table(shown)
     folder.mkdir(parents=True, exist_ok=True)
     metrics = metrics_table([*every_model, *ceilings, *of_visits], transfers)
     write_parquet(metrics, folder / "metrics.parquet")

@@ -86,6 +86,8 @@ class Study:
         code does it.
     transferred
         Each direction and model that are run together.
+    in_time
+        Each task and encoding of which models were trained on earlier years, to be tested later.
     training_sizes
         Numbers of patients on which the time of training was asked for.
     minimum_cell
@@ -113,6 +115,7 @@ class Study:
     encoding_sections: dict[str, Section]
     choi_compat: tuple[tuple[str, str, str], ...]
     transferred: tuple[tuple[Direction, str], ...]
+    in_time: tuple[tuple[str, str], ...]
     training_sizes: tuple[int, ...]
     folds: tuple[int, ...]
     parts: int
@@ -150,6 +153,7 @@ class Study:
             encoding_sections=dict(study["encoding_sections"]),
             choi_compat=tuple((t, e, m) for t, e, m in study["choi_compat"]),
             transferred=tuple((Direction(*own), model) for *own, model in study["transfer"]),
+            in_time=tuple((task, encoding) for task, encoding in study["in_time"]),
             training_sizes=tuple(study["training_sizes"]),
             folds=tuple(study["folds"]),
             parts=study["parts"],
@@ -281,6 +285,10 @@ class Study:
     def giveaways(self, site: str, task: str) -> Path:
         """File giveaways.csv of a site and task with an outcome."""
         return self.results / "5_evaluate" / site / task / "giveaways.csv"
+
+    def in_time_results(self, setting: Setting) -> Path:
+        """File in_time.json of a setting whose models were tested in time."""
+        return self.results.joinpath("audit", "test_in_time", *setting, "in_time.json")
 
     def evaluation_folder(self, setting: Setting, model: str, fold: int) -> Path:
         """Folder of a model's predictions and metrics in one fold."""
