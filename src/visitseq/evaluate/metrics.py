@@ -1,7 +1,8 @@
 """The metrics of a binary prediction, each with its bootstrap interval.
 
 One function computes a metric on a matrix of weights, a row a draw. The estimate itself is the
-draw in which every row weighs 1, so value and interval come from the same code.
+draw in which every row has its own weight (1 throughout, but where rows are missing), so value and
+interval come from the same code.
 """
 
 import math
@@ -9,7 +10,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from visitseq.evaluate import calibration, ranking
+from visitseq.evaluate import calibration, ranking, smooth_calibration
 from visitseq.evaluate.bootstrap import Groups
 from visitseq.evaluate.estimate import Estimate, undefined, with_interval
 from visitseq.evaluate.scored_rows import ScoredRows
@@ -36,6 +37,7 @@ _WITHOUT_VALUE = {
     "calibration_intercept": "no finite intercept",
     "calibration_slope": "no finite slope: the score parts cases from controls, or is constant,",
     "concordance_within_sets": "no matched set with a case and a control",
+    "ici": "no smooth calibration curve: the score parts cases from controls, or is constant,",
 }
 
 
@@ -138,6 +140,7 @@ def metric_values(
         "sensitivity_at_90_specificity": lambda: ranking.sensitivity_at(curve, 0.90),
         "sensitivity_at_95_specificity": lambda: ranking.sensitivity_at(curve, 0.95),
         "concordance_within_sets": lambda: ranking.concordance_within_sets(rows, weights),
+        "ici": lambda: smooth_calibration.calibration_index(rows, weights),
     }
     return {metric: compute[metric]() for metric in metrics}
 
@@ -148,7 +151,7 @@ def _estimate_defined(
     """Estimate metrics for which the rows have the classes that they need."""
     if not metrics:
         return {}, {}
-    values = metric_values(rows, np.ones((1, len(rows))), metrics)
+    values = metric_values(rows, rows.weight[None], metrics)
     drawn = metric_draws(rows, draws, seed, fold, metrics)
     estimates = {}
     for metric in metrics:

@@ -1,0 +1,232 @@
+"""Stage 5: what a case-control model is worth where it would be used: on a landmark cohort.
+
+A case-control sample asks for the score on the day on which somebody is diagnosed, among as many
+controls as were drawn. At the bedside it is asked for on a day like any other, of everybody. So the
+model scores every person-year of the landmark task that belongs to its own (Reps et al., Journal of
+Big Data 2021;8:108, where an AUROC of 0.90 in one was 0.56 in the other): the rows of the test part,
+with the weights of ``censoring.py``.
+
+Beside it stands the same model trained on the landmark cohort itself, where the study has that,
+with differences on the same rows.
+"""
+
+import csv
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from visitseq.cohort.parts import validation_part
+from visitseq.evaluate.as_used_judged import (
+    RAW,
+    WHERE,
+    Line,
+    Scores,
+    differences,
+    judge,
+    read_scores,
+)
+from visitseq.evaluate.as_used_measures import (
+    AS_USED_METRICS,
+    DECISIONS,
+    Draws,
+    Measured,
+    decision_curve,
+    incidence,
+    observed_risk,
+)
+from visitseq.evaluate.as_used_rows import (
+    Landmark,
+    LandmarkRows,
+    case_control_rows,
+    landmark_rows,
+    read_in_vocabulary,
+)
+from visitseq.evaluate.decision import Decision, read_decision
+from visitseq.evaluate.estimate import Estimate, undefined
+from visitseq.evaluate.evaluate import score_sequences
+from visitseq.evaluate.metrics import estimates_and_draws
+from visitseq.evaluate.paired import compare
+from visitseq.evaluate.scored_rows import ScoredRows
+from visitseq.train.trained import TrainedModel, load_model
+
+logger = logging.getLogger(__name__)
+
+Ids = npt.NDArray[np.int64]
+
+#: Columns of as_used_curves.csv; ``x`` is a probability (calibration) or a threshold (decision).
+COLUMNS = ("landmark_task", "trained_on", "curve", "probability", "x", "value", "low", "high")
+
+#: The cohort on which a model was trained.
+CASE_CONTROL, LANDMARK = "case_control", "landmark"
+
+#: The curve of flagging everybody, in the place of a probability.
+TREAT_ALL = "treat_all"
+
+
+def evaluate_as_used(
+    *,
+    trained: Path,
+    vocabulary: Path,
+    evaluated: Path,
+    landmarks: Mapping[str, Landmark],
+    fold: int,
+    parts: int,
+    seed: int,
+    draws: int,
+    folder: Path,
+) -> None:
+    """Write as_used.json and as_used_curves.csv of one model and fold.
+
+    Parameters
+    ----------
+    trained
+        The model's folder of stage 4.
+    vocabulary
+        The vocabulary.parquet of the task that it was trained in.
+    evaluated
+        Folder with its predictions.parquet and metrics.json there.
+    landmarks
+        The landmark tasks that belong to that task, by name.
+    fold, parts
+        The fold, and the number of parts of the site.
+    seed, draws
+        Seed and number of the bootstrap draws.
+    folder
+        Where the files go.
+
+    Raises
+    ------
+    UserError
+        The model gives a row no finite score.
+    """
+    model, drawn = load_model(trained), Draws(draws, seed, fold)
+    content: dict[str, Any] = {}
+    curves: list[Line] = []
+    for name, landmark in landmarks.items():
+        sequences, outcomes = (
+            read_in_vocabulary(landmark, vocabulary),
+            pq.read_table(landmark.outcomes),
+        )
+        test, validation = (
+            landmark_rows(sequences, outcomes, part)
+            for part in (fold, validation_part(fold, parts))
+        )
+        scores = _score(model, trained, read_decision(evaluated / "metrics.json"), test, validation)
+        at_home = _at_home(evaluated, test)
+        own, lines = _judge_all(at_home, scores, test, validation, landmark.evaluated, drawn)
+        content[name] = {
+            "test": {**test.counts(), **_description(model, test)},
+            "validation": validation.counts(),
+            "case_control": _metrics_at_home(evaluated),
+            **own,
+        }
+        curves += [(name, *line) for line in lines]
+        logger.info("%s: %s", name, _in_words(content[name]))
+    (folder / "as_used.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    with (folder / "as_used_curves.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *curves])
+
+
+def _score(
+    model: TrainedModel,
+    trained: Path,
+    decision: Decision,
+    test: LandmarkRows,
+    validation: LandmarkRows,
+) -> Scores:
+    """Score both parts; the model brings threshold and sigmoid along."""
+    both = [score_sequences(model, rows.sequences, trained) for rows in (test, validation)]
+    pairs = [(scores, decision.probabilities(scores)) for scores in both]
+    return Scores(*pairs, decision.threshold.value)
+
+
+def _at_home(evaluated: Path, test: LandmarkRows) -> ScoredRows:
+    """The case-control test part, drawn with the persons of the landmark rows."""
+    predictions: pa.Table = pq.read_table(evaluated / "predictions.parquet")
+    return case_control_rows(predictions, np.unique(test.sequences.subject_id))
+
+
+def _metrics_at_home(evaluated: Path) -> dict[str, Any]:
+    """What the model's own metrics.json says of the case-control test part."""
+    content = json.loads((evaluated / "metrics.json").read_text("utf-8"))
+    return {key: content[key] for key in ("n", "cases", *AS_USED_METRICS) if key in content}
+
+
+def _description(model: TrainedModel, test: LandmarkRows) -> dict[str, Any]:
+    return {
+        "unknown_codes": model.unknown_share(test.sequences),
+        "empty": int(np.sum(test.sequences.lengths == 0)),
+    }
+
+
+def _judge_all(
+    at_home: ScoredRows,
+    scores: Scores,
+    test: LandmarkRows,
+    validation: LandmarkRows,
+    trained_on_landmark: Path | None,
+    draws: Draws,
+) -> tuple[dict[str, Any], list[Line]]:
+    """Judge the model, and beside it the one trained on the landmark cohort, if there is one."""
+    persons = at_home.groups.ids
+    judged, known = (
+        judge(scores, test, validation, persons, draws),
+        test.scored(*scores.test, persons),
+    )
+    content: dict[str, Any] = {
+        "observed_risk": _observed(known, test, persons, draws),
+        **judged.content,
+        "drop": {"auroc": _drop(at_home, judged.measured[RAW], draws).to_json(WHERE)},
+    }
+    curves = [(CASE_CONTROL, *line) for line in judged.curves]
+    if trained_on_landmark is not None:
+        own = read_scores(trained_on_landmark, test, validation)
+        other = judge(own, test, validation, persons, draws)
+        content["trained_on_landmark"] = other.content
+        content["less_trained_on_landmark"] = differences(judged, other, len(persons))
+        curves += [(LANDMARK, *line) for line in other.curves]
+    return content, curves + _treat_all(known, draws)
+
+
+def _observed(known: ScoredRows, test: LandmarkRows, persons: Ids, draws: Draws) -> dict[str, Any]:
+    """Share with an onset before the horizon: of the weighted rows, and Aalen and Johansen's."""
+    weighted = observed_risk(known, draws) if len(known) else undefined("no row")
+    return {
+        "weighted": weighted.to_json(WHERE),
+        "aalen_johansen": incidence(test, persons, draws).to_json(WHERE),
+    }
+
+
+def _drop(at_home: ScoredRows, as_used: Measured, draws: Draws) -> Estimate:
+    """By how much the case-control AUROC exceeds the landmark rows', both of the same draws."""
+    estimates, drawn = estimates_and_draws(at_home, *draws, ("auroc",))
+    both = (estimates["auroc"], as_used.estimates["auroc"])
+    missing = next((own for own in both if np.isnan(own.value)), None)
+    if missing is not None:
+        return undefined(str(missing.reason))
+    persons = len(at_home.groups.ids)
+    return compare(*both, drawn["auroc"], as_used.drawn["auroc"], persons).difference
+
+
+def _treat_all(known: ScoredRows, draws: Draws) -> list[Line]:
+    if not len(known):
+        return []
+    benefit = decision_curve(known, draws, of_all=True)
+    return [
+        ("", "decision", TREAT_ALL, float(x), *estimate[:3])
+        for x, estimate in zip(DECISIONS, benefit, strict=True)
+    ]
+
+
+def _in_words(content: Mapping[str, Any]) -> str:
+    """Say how many rows there were, and what the score was worth on them."""
+    test, auroc = content["test"], content["raw"]["auroc"]["value"]
+    said = "undefined" if auroc is None else f"{auroc:.3f}"
+    return f"{test['n']} rows with {test['onset']} onsets scored; AUROC {said}"

@@ -1,0 +1,74 @@
+"""Rows that were not observed to the end: weights for those that were, and the incidence.
+
+Of a row that was censored before its horizon nobody knows whether an onset followed. The rows whose
+outcome is known stand for it: each counts with the inverse of the probability of not having been
+censored by then (Graf et al., Statistics in Medicine 1999;18:2529; Uno et al., Journal of the
+American Statistical Association 2007;102:527),
+
+    1 / G(t-)   onset or death on day t
+    1 / G(H)    observed and free of it at the horizon H
+    0           censored
+
+where G is the Kaplan-Meier estimate of the time until censoring. On the same day onsets and deaths
+come before censorings. It rests on censoring that says nothing about the outcome.
+
+Death is a competing event: whoever died without an onset is known to be no case, and stays in the
+denominator (the controls of Blanche, Dartigues and Jacqmin-Gadda, Statistics in Medicine
+2013;32:5381, definition 2). The incidence is that of Aalen and Johansen. Where any row is free at
+the horizon it is the weighted share of cases, by another way.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
+
+Floats = npt.NDArray[np.float64]
+Days = npt.NDArray[np.int32]
+Words = npt.NDArray[np.str_]
+
+ONSET, DEATH, CENSORED, FREE = OUTCOMES = ("onset", "death", "censored", "free")
+
+
+def censoring_weights(days: Days, outcome: Words) -> Floats:
+    """Inverse probability of censoring weights, on which the rows themselves decide.
+
+    Parameters
+    ----------
+    days
+        Days until the first of onset, death, end of observation and horizon, shape (rows,).
+    outcome
+        Which of ``OUTCOMES`` that was, shape (rows,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (rows,), 0 for a censored row.
+    """
+    if not len(days):
+        return np.empty(0)
+    censored = outcome == CENSORED
+    # Half a day later: what happened on that day comes first.
+    curve = SurvfuncRight(days + 0.5 * censored, censored.astype(np.int64))
+    before = np.searchsorted(curve.surv_times, days)
+    uncensored = np.concatenate([[1.0], curve.surv_prob])[before]
+    weights = np.zeros(len(days))
+    np.divide(1.0, uncensored, out=weights, where=~censored)
+    return weights
+
+
+def cumulative_incidence(days: Days, outcome: Words, counts: Days | None = None) -> float:
+    """Share with an onset before the horizon, death competing (Aalen and Johansen).
+
+    Parameters
+    ----------
+    days, outcome
+        As ``censoring_weights`` takes them; at least one row.
+    counts
+        How often each row counts, shape (rows,); None for once.
+    """
+    if counts is not None:
+        days, outcome, counts = (array[counts > 0] for array in (days, outcome, counts))
+    status = (outcome == ONSET) + 2 * (outcome == DEATH)
+    if not (status == 1).any():
+        return 0.0
+    return float(CumIncidenceRight(days, status, freq_weights=counts).cinc[0][-1])
