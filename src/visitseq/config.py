@@ -20,8 +20,12 @@ from visitseq.grid import lacks_outcome, unexplained
 
 Config = dict[str, Any]
 
-#: The kind of cohort that a kind of task is asked in: with an outcome, or without.
-_COHORT_KINDS = {"onset": "case_control", "forecast": "all", "next_visit": "all"}
+#: The kinds of cohort that a kind of task is asked in: with an outcome, or without.
+_COHORT_KINDS = {
+    "onset": ("case_control", "landmark"),
+    "forecast": ("all",),
+    "next_visit": ("all",),
+}
 
 #: What a cell alone has: key, cell and what it is where it means nothing.
 _CELL_KEYS = (("nonlinearity", "rnn", "tanh"), ("reset", "gru", "after"))
@@ -186,10 +190,10 @@ def _check_references(config: Config) -> None:
         found, wanted = config["cohorts"][task["cohort"]]["kind"], _COHORT_KINDS[task["kind"]]
         if lacks_outcome(config, name) and _has_carried_source(config):
             _check_without_outcome(config, name)
-        elif found != wanted:
+        elif found not in wanted:
             raise UserError(
                 f"Configuration, tasks/{name}/cohort: {task['cohort']} is of kind {found}, but a "
-                f"task of kind {task['kind']} needs a cohort of kind {wanted}."
+                f"task of kind {task['kind']} needs a cohort of kind {' or '.join(wanted)}."
             )
 
 

@@ -99,6 +99,73 @@ def lacks_outcome(config: Section, task: str) -> bool:
     )
 
 
+def has_oracle(config: Section, task: str) -> bool:
+    """Whether the simulator's truth ranks the rows of a task as well as can be.
+
+    It does among the persons of a risk set, where the hazard at the index date is all that counts;
+    what comes of a person in a year depends on how the hazard goes on.
+    """
+    section = config["tasks"][task]
+    return bool(
+        section["kind"] == "onset"
+        and config["cohorts"][section["cohort"]]["kind"] == "case_control"
+    )
+
+
+#: What an onset task of cases and controls and one of a landmark cohort share where the models of
+#: the one score the rows of the other.
+_SAME_DISEASE = ("phenotype", "qualifying_encounters", "qualifying_months")
+_SAME_WINDOW = ("observation_months", "prediction_months", "phenotype_codes")
+
+
+def as_used_of(config: Section) -> list[tuple[str, str]]:
+    """Tasks of the study in which a model is trained, and as it would be used.
+
+    Returns
+    -------
+    list of (str, str)
+        A task of a case-control cohort, and one of a landmark cohort with the same disease and the
+        same window, in the order of ``run.tasks``.
+    """
+    of_kind = {kind: _onsets_in(config, kind) for kind in ("case_control", "landmark")}
+    pairs = product(of_kind["case_control"], of_kind["landmark"])
+    return [(one, other) for one, other in pairs if _alike(config, one) == _alike(config, other)]
+
+
+def without_partner(config: Section) -> list[str]:
+    """Onset tasks that ``as_used_of`` finds no partner for, a sentence each.
+
+    Nothing is said where no task is asked in a landmark cohort.
+    """
+    landmarks, paired = _onsets_in(config, "landmark"), as_used_of(config)
+    if not landmarks:
+        return []
+    same = "whose disease and window are the same"
+    alone = [
+        f"task {task} has no task with cases and controls {same}: no other model scores its rows."
+        for task in landmarks
+        if task not in (landmark for _, landmark in paired)
+    ]
+    return alone + [
+        f"task {task} has no task of a landmark cohort {same}: its models are not scored as used."
+        for task in _onsets_in(config, "case_control")
+        if task not in (case_control for case_control, _ in paired)
+    ]
+
+
+def _onsets_in(config: Section, kind: str) -> list[str]:
+    """Onset tasks of the study whose cohort is of a kind, in the order of ``run.tasks``."""
+    tasks = ((name, config["tasks"][name]) for name in config["run"]["tasks"])
+    onsets = ((name, task) for name, task in tasks if task["kind"] == "onset")
+    return [name for name, task in onsets if config["cohorts"][task["cohort"]]["kind"] == kind]
+
+
+def _alike(config: Section, task: str) -> list[Any]:
+    section = config["tasks"][task]
+    cohort = config["cohorts"][section["cohort"]]
+    return [cohort[key] for key in _SAME_DISEASE] + [section[key] for key in _SAME_WINDOW]
+
+
 def asked(run: Section, task: str, **names: str) -> bool:
     """Whether ``run.narrow`` leaves a task the encoding or model named, as encoding=…, model=….
 

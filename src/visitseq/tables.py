@@ -85,6 +85,17 @@ COHORT = pa.schema(
     ]
 )
 
+#: One row a row of a landmark cohort, in its order: what came of it within the horizon (onset,
+#: death, censored, or free of all at the horizon's end), and so many days after the index date.
+OUTCOMES = pa.schema(
+    [
+        ("subject_id", pa.int64()),
+        ("index_time", TIME),
+        ("days", pa.int32()),
+        ("outcome", pa.string()),
+    ]
+)
+
 #: One row a matched pair, sorted by set_id, control.
 MATCHES = pa.schema(
     [

@@ -122,6 +122,7 @@ def study_of(**changes: Any) -> dict[str, Any]:
     }
     onsets = [name for name, task in study["tasks"].items() if task["kind"] == "onset"]
     return {
+        "matched": [study["tasks"][name]["cohort"] for name in onsets],
         "explained": [name for name in study["models"] if name == "gru"],
         "forward": [name for name in study["models"] if name in GATES],
         "encoded": list(product(onsets, study["encodings"])),

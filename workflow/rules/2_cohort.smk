@@ -1,6 +1,7 @@
 # Events and persons in; who is studied and until when out.
 #
 #   build_cohort       phenotype, criteria, matching -> cohort, matches, attrition, balance
+#   build_landmark     everybody at risk on each 1 January -> cohort, outcomes, attrition
 #   build_population   everybody with visits enough -> cohort, attrition
 
 
@@ -32,6 +33,36 @@ rule build_cohort:
         code=fingerprint("cohort.build"),
     script:
         "../scripts/build_cohort.py"
+
+
+rule build_landmark:
+    input:
+        phenotype=lambda wildcards: PHENOTYPE_FILES[wildcards.cohort],
+        events="results/1_ingest/{site}/events.parquet",
+        persons="results/1_ingest/{site}/persons.parquet",
+        observation_periods="results/1_ingest/{site}/observation_periods.parquet",
+        codes="results/1_ingest/{site}/codes.parquet",
+    output:
+        cohort="results/2_cohort/{site}/{cohort}/cohort.parquet",
+        outcomes="results/2_cohort/{site}/{cohort}/outcomes.parquet",
+        attrition="results/2_cohort/{site}/{cohort}/attrition.csv",
+        onset_before="results/2_cohort/{site}/{cohort}/onset_before.csv",
+    log:
+        "results/logs/build_landmark/{site}/{cohort}.log",
+    benchmark:
+        "results/benchmarks/build_landmark/{site}/{cohort}.tsv"
+    wildcard_constraints:
+        cohort=either(of_kind("cohorts", "landmark")),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        cohort=lookup("cohorts/{cohort}", within=config),
+        seed=RUN["seed"],
+        parts=RUN["parts"],
+        code=fingerprint("cohort.landmark"),
+    script:
+        "../scripts/build_landmark.py"
 
 
 rule build_population:

@@ -27,7 +27,7 @@ rule score_oracle:
     benchmark:
         "results/benchmarks/score_oracle/{site}/{task}.tsv"
     wildcard_constraints:
-        task=either(ONSETS),
+        task=either(WITH_ORACLE),
     conda:
         "../../environment.yml"
     threads: 1

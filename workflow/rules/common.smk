@@ -22,6 +22,7 @@ from visitseq.errors import UserError
 from visitseq.fingerprint import code_digest
 from visitseq.grid import (
     asked,
+    has_oracle,
     lacks_outcome,
     left_out,
     refusal,
@@ -29,6 +30,7 @@ from visitseq.grid import (
     unexplained,
     unexported,
     without_any_model,
+    without_partner,
 )
 from visitseq.ingest.files import list_inputs, persons_digest
 from visitseq.ingest.meds_files import meds_files
@@ -162,6 +164,7 @@ PREDICT_NEXT = [
     if refusal({"kind": "next_visit"}, model=own) is None
 ]
 ONSETS = of_kind("tasks", "onset")
+WITH_ORACLE = [task for task in ONSETS if has_oracle(config, task)]
 FORECASTS = of_kind("tasks", "forecast")
 NEXT_VISITS = of_kind("tasks", "next_visit")
 WITH_RECORDS = [name for name, site in config["sites"].items() if site["source"] != "model"]
@@ -178,6 +181,8 @@ FORWARD = [
 
 if workflow.is_main_process:
     for sentence in [*left_out(config), *left_out_of_transfer(config, CARRIED)]:
+        logger.info(sentence)
+    for sentence in without_partner(config):
         logger.info(sentence)
     for sentence in without_any_model(config):
         logger.warning(sentence)
@@ -375,9 +380,9 @@ def weights_of(wildcards):
 
 def oracle_at(site, wildcards):
     """The oracle's scores of a task at a simulated site; a real one has none, nor has any site where
-    there is no outcome."""
-    has_oracle = is_simulated(site) and not lacks_outcome(config, wildcards.task)
-    return f"results/5_evaluate/{site}/{wildcards.task}/oracle.parquet" if has_oracle else []
+    there are no cases and controls."""
+    scored = is_simulated(site) and wildcards.task in WITH_ORACLE
+    return f"results/5_evaluate/{site}/{wildcards.task}/oracle.parquet" if scored else []
 
 
 def oracle_of(wildcards):

@@ -2,9 +2,9 @@
 
 
 def oracles():
-    """The oracle's scores of every onset task at every simulated site of the study."""
+    """The oracle's scores of every task that has one, at every simulated site of the study."""
     sites = filter(is_simulated, RUN["sites"])
-    tasks = run_tasks("onset")
+    tasks = [task for task in run_tasks("onset") if task in WITH_ORACLE]
     return expand("results/5_evaluate/{site}/{task}/oracle.parquet", site=sites, task=tasks)
 
 
@@ -149,6 +149,7 @@ def study():
             for name in RUN["sites"]
         },
         "tasks": {name: config["tasks"][name] for name in HOME_TASKS},
+        "matched": MATCHED,
         "encodings": RUN["encodings"],
         "models": RUN["models"],
         "encoded": [

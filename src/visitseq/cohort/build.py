@@ -169,12 +169,20 @@ def _run_in_words(cohort: Mapping[str, Any]) -> str:
 def _no_case(
     where: str, cohort: Mapping[str, Any], phenotype: Phenotype, codes: pa.Table, steps: list[Step]
 ) -> str:
+    return (
+        f"{where} has no case. {looked_for(cohort, phenotype, codes)} Found: {describe(steps)}. "
+        "Lower qualifying_encounters, widen the criteria that leave nobody, or choose another "
+        "phenotype."
+    )
+
+
+def looked_for(cohort: Mapping[str, Any], phenotype: Phenotype, codes: pa.Table) -> str:
+    """Say what makes somebody ill in a cohort with an outcome, for an error."""
     concepts = len(qualifying_codes(phenotype, codes))
     icd = len(phenotype.icd9cm) + len(phenotype.icd10cm)
     return (
-        f"{where} has no case. Looked for: {_run_in_words(cohort)} (phenotype {phenotype.name}: "
-        f"{concepts} condition concepts, {icd} ICD codes). Found: {describe(steps)}. Lower "
-        "qualifying_encounters, widen the criteria that leave nobody, or choose another phenotype."
+        f"Looked for: {_run_in_words(cohort)} (phenotype {phenotype.name}: {concepts} condition "
+        f"concepts, {icd} ICD codes)."
     )
 
 

@@ -1,15 +1,16 @@
-"""The criteria of a case-control cohort, each defined once.
+"""The criteria of a cohort with an outcome, each defined once.
 
-``Criteria`` is the configuration of a cohort in days. A ``Check`` is one criterion at an index
-date: its words for attrition.csv, and a function of the persons' rows and index day. Cases and
-controls share the checks of ``observed_checks``; what a case alone or a control alone has to meet
-stands in ``case_checks`` and ``control_checks``. How a control has to resemble its case is in
-risk_sets.py.
+``Criteria`` is the configuration of a case-control cohort in days, ``Eligibility`` what of it any
+cohort with an outcome has. A ``Check`` is one criterion at an index date: its words for
+attrition.csv, and a function of the persons' rows and index day. Everybody has to meet those of
+``observed_checks``; what a case alone or a control alone has to meet stands in ``case_checks`` and
+``control_checks``. How a control has to resemble its case is in risk_sets.py, and what the rows of
+a landmark cohort have to meet in landmark.py.
 
 Source: Choi et al., JAMIA 2017, Methods; Choi et al., NIPS 2016 (RETAIN), appendix B.4.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,19 +23,25 @@ from visitseq.cohort.windows import months_to_days
 
 
 @dataclass(frozen=True)
-class Criteria:
-    """Configuration of a cohort; the keys are described in the configuration's schema.
+class Eligibility:
+    """What any cohort with an outcome asks; the keys are described in the configuration's schema.
 
-    ``months`` in a key became ``days`` (rounded up); calipers are None where they are not used.
+    ``months`` in a key became ``days`` (rounded up).
     """
 
     age: tuple[int, int]
     eligibility_days: int
     min_visits: int
+    lookback_days: int
+
+
+@dataclass(frozen=True)
+class Criteria(Eligibility):
+    """Configuration of a case-control cohort; calipers are None where they are not used."""
+
     washout_days: int
     free_days_after_index: int
     last_contact_days: int
-    lookback_days: int
     method: str
     ratio: int
     exact: tuple[str, ...]
@@ -70,7 +77,16 @@ class Check:
     holds: Callable[[Records, Ints, Ints | int], Bools]
 
 
-def age_check(criteria: Criteria) -> Check:
+def birth_check() -> Check:
+    """Check that the birth date is known."""
+
+    def birth_known(records: Records, rows: Ints, day: Ints | int) -> Bools:
+        return records.birth[rows] < NEVER
+
+    return Check("birth date known", birth_known)
+
+
+def age_check(criteria: Eligibility) -> Check:
     """Of age: completed years at the index date within the range, both ends included."""
     youngest, oldest = criteria.age
 
@@ -84,26 +100,30 @@ def age_check(criteria: Criteria) -> Check:
 def case_checks(criteria: Criteria) -> list[Check]:
     """List what a case has to meet at its index date, in the order of attrition.csv."""
 
-    def birth_known(records: Records, rows: Ints, day: Ints | int) -> Bools:
-        return records.birth[rows] < NEVER
-
     def washed_out(records: Records, rows: Ints, day: Ints | int) -> Bools:
         first = records.first_qualifying[rows]
         return records.observed_days(rows, first) >= criteria.washout_days
 
     washout = f"observed {criteria.washout_days} days before the first qualifying day"
     return [
-        Check("birth date known", birth_known),
+        birth_check(),
         age_check(criteria),
-        *observed_checks(criteria, Check(washout, washed_out)),
+        *observed_checks(criteria, [Check(washout, washed_out)] if criteria.washout_days else []),
     ]
+
+
+def free_check(days: int) -> Check:
+    """Check that no qualifying run begins before so many days after the index date."""
+
+    def free(records: Records, rows: Ints, day: Ints | int) -> Bools:
+        return records.run_start[rows] >= day + days
+
+    until = f"{days} days after the index date" if days else "the index date"
+    return Check(f"no qualifying run before {until}", free)
 
 
 def control_checks(criteria: Criteria) -> list[Check]:
     """List what any control has to meet at its case's index date, its age aside."""
-
-    def free(records: Records, rows: Ints, day: Ints | int) -> Bools:
-        return records.run_start[rows] >= day + criteria.free_days_after_index
 
     def in_contact(records: Records, rows: Ints, day: Ints | int) -> Bools:
         return records.last_visit[rows] >= day - criteria.last_contact_days
@@ -111,17 +131,20 @@ def control_checks(criteria: Criteria) -> list[Check]:
     def washed_out(records: Records, rows: Ints, day: Ints | int) -> Bools:
         return records.observed_days(rows, day) >= criteria.washout_days
 
-    free_days, contact_days = criteria.free_days_after_index, criteria.last_contact_days
+    contact_days = criteria.last_contact_days
     washout = f"observed {criteria.washout_days} days (the washout) before the index date"
     return [
-        Check(f"no qualifying run before {free_days} days after the index date", free),
+        free_check(criteria.free_days_after_index),
         Check(f"a visit from {contact_days} days before the index date on", in_contact),
-        *observed_checks(criteria, Check(washout, washed_out)),
+        *observed_checks(criteria, [Check(washout, washed_out)] if criteria.washout_days else []),
     ]
 
 
-def observed_checks(criteria: Criteria, washout: Check) -> list[Check]:
-    """List what cases and controls both have to meet, criteria of 0 days or visits left out."""
+def observed_checks(criteria: Eligibility, washout: Sequence[Check] = ()) -> list[Check]:
+    """List what everybody has to meet, criteria of 0 days or visits left out.
+
+    ``washout`` is the check of the days before the disease, where there is one.
+    """
 
     def alive(records: Records, rows: Ints, day: Ints | int) -> Bools:
         return records.death[rows] >= day
@@ -137,11 +160,11 @@ def observed_checks(criteria: Criteria, washout: Check) -> list[Check]:
 
     lookback, days = criteria.lookback_days, criteria.eligibility_days
     visits = f"{number_of(criteria.min_visits, 'visit')} in the {days} days before the index date"
-    checks = [
-        (True, Check("alive at the index date", alive)),
-        (True, Check("observed at the index date", observed)),
-        (criteria.washout_days > 0, washout),
-        (lookback > 0, Check(f"observed {lookback} days before the index date", looked_back)),
-        (criteria.min_visits > 0, Check(f"at least {visits}", visited)),
+    back = Check(f"observed {lookback} days before the index date", looked_back)
+    return [
+        Check("alive at the index date", alive),
+        Check("observed at the index date", observed),
+        *washout,
+        *([back] if lookback else []),
+        *([Check(f"at least {visits}", visited)] if criteria.min_visits else []),
     ]
-    return [check for used, check in checks if used]

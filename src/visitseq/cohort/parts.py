@@ -33,6 +33,20 @@ def assign_parts(
     return (hash_ids(subject_ids, seed) % np.uint64(parts)).astype(np.int32)
 
 
+def draw_persons(
+    subject_ids: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], largest: int, seed: int
+) -> npt.NDArray[np.int64]:
+    """At most ``largest`` of ``rows``, those with the smallest hashes, ascending.
+
+    Who they are has nothing to do with their part, and does not depend, one by one, on who else is
+    there.
+    """
+    # A seed of its own: the hash of the parts must not decide who is drawn.
+    own = int(np.random.SeedSequence([seed, 1]).generate_state(1, np.uint64)[0])
+    order = np.argsort(hash_ids(subject_ids[rows], own), kind="stable")
+    return np.sort(rows[order[:largest]])
+
+
 def validation_part(fold: int, parts: int) -> int:
     """Part on which ``fold`` validates; it tests on the part of its own number."""
     return (fold + 1) % parts

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visitseq.cohort.attrition import Step, attrition_table, describe, number_of
-from visitseq.cohort.parts import assign_parts, hash_ids
+from visitseq.cohort.parts import assign_parts, draw_persons
 from visitseq.cohort.visits import visit_blocks
 from visitseq.errors import UserError
 from visitseq.tables import COHORT, write_parquet
@@ -70,7 +70,7 @@ def build_population(
     rows = np.flatnonzero(_visits(events, table) >= cohort["min_visits"])
     steps.append(Step(f"at least {number_of(cohort['min_visits'], 'visit')}", len(rows)))
     if cohort["persons"] is not None:
-        rows = _draw(table["subject_id"].to_numpy(), rows, cohort["persons"], seed)
+        rows = draw_persons(table["subject_id"].to_numpy(), rows, cohort["persons"], seed)
         steps.append(Step(f"drawn, at most {number_of(cohort['persons'], 'person')}", len(rows)))
     where = f"Cohort {name} of site {site}"
     logger.info("%s: %s", where, describe(steps))
@@ -89,14 +89,6 @@ def _visits(events: Path, persons: pa.Table) -> Ints:
         found = block.connection.execute(_COUNT_VISITS).fetchnumpy()
         counts[np.searchsorted(subject_id, np.asarray(found["subject_id"]))] = found["visits"]
     return counts
-
-
-def _draw(subject_id: Ints, rows: Ints, largest: int, seed: int) -> Ints:
-    """At most ``largest`` of ``rows``, those with the smallest hashes, ascending."""
-    # A seed of its own: the hash of the parts must not decide who is drawn.
-    own = int(np.random.SeedSequence([seed, 1]).generate_state(1, np.uint64)[0])
-    order = np.argsort(hash_ids(subject_id[rows], own), kind="stable")
-    return np.sort(rows[order[:largest]])
 
 
 def _cohort(persons: pa.Table, seed: int, parts: int) -> pa.Table:

@@ -108,6 +108,11 @@ class Records:
         inside = exists & (self.period_ends[position] >= day)
         return np.where(inside, day - self.period_starts.days[position], -1)
 
+    def observed_until(self, rows: Ints, day: Ints | int) -> Ints:
+        """Last day of the observation period that holds ``day``, which has to be observed."""
+        position, _ = self.period_starts.last_before(rows, day + 1)
+        return self.period_ends[position]
+
     def visits_within(self, rows: Ints, day: Ints | int, length: int) -> tuple[Ints, Ints]:
         """Visits that begin in the ``length`` days before ``day``: how many, and their span.
 

@@ -15,7 +15,7 @@ begin or end on other days.
 
 The share of the cases is that of the sets whose case has it. Controls are compared as they were
 matched: a control weighs one over the number of controls of its set, so that each set counts once
-on either side.
+on either side. In a cohort without sets every row counts once.
 """
 
 import logging
@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from visitseq.cohort.phenotype import (
@@ -137,7 +138,8 @@ def _shares(rows: pa.Table, has: Flags, draws: int, seed: int) -> dict[str, Esti
 def _weights(rows: pa.Table) -> npt.NDArray[np.float64]:
     """Weight of each row among the cases and among the controls, shape (rows, 2)."""
     case = rows["label"].to_numpy()
-    _, set_of = np.unique(rows["set_id"].to_numpy(), return_inverse=True)
+    # Without sets all rows make one, so that each weighs the same.
+    _, set_of = np.unique(pc.fill_null(rows["set_id"], -1).to_numpy(), return_inverse=True)
     controls = np.bincount(set_of, weights=~case)
     return np.column_stack([case, ~case / np.maximum(controls[set_of], 1)]).astype(np.float64)
 

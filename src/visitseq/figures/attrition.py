@@ -1,7 +1,7 @@
 """The figure of attrition: who was asked what, and who was left, cases and controls side by side.
 
 A column of boxes for each, from all persons of the site to those of the cohort; one column where
-there is no outcome. Steps that take out too few persons to be shown are joined with their
+there is no outcome. Of a landmark cohort the columns are of persons and of their index dates. Steps that take out too few persons to be shown are joined with their
 neighbours (see ``small_cells``).
 """
 
@@ -19,6 +19,7 @@ _HEADINGS = {
     "case": ("Cases", VERMILLION),
     "control": ("Controls", BLUE),
     "person": ("Persons", BLUE),
+    "person-year": ("Index dates", VERMILLION),
 }
 _LINE = 0.13  # inches of a line of text
 _PADDING = 0.1

@@ -30,7 +30,10 @@ COLUMNS = ("records", "site", "cohort", "task", "characteristic", "cases", "cont
 
 
 def cohort_table(study: Study) -> pd.DataFrame:
-    """Table 1 of every site and cohort of cases and controls.
+    """Table 1 of every site and cohort with an outcome.
+
+    In a landmark cohort cases and controls are index dates after which the disease does and does
+    not begin within the horizon.
 
     Returns
     -------
@@ -39,7 +42,7 @@ def cohort_table(study: Study) -> pd.DataFrame:
         does not depend on the observation window.
     """
     lines = []
-    for site, cohort in study.matched_cohorts:
+    for site, cohort in study.outcome_cohorts:
         for task, name, cases, controls in _characteristics(study, site, cohort):
             lines.append((study.records(site), site, cohort, task, name, cases, controls))
     return pd.DataFrame(lines, columns=list(COLUMNS))

@@ -109,11 +109,11 @@ def read_results(study: Study) -> list[ModelResult]:
 
 
 def read_ceilings(study: Study) -> list[ModelResult]:
-    """Read the oracles of every setting of a simulated site; they have the rank metrics alone."""
+    """Read the oracles of every setting that has them; they have the rank metrics alone."""
     return [
         ceiling
         for setting in study.settings
-        if setting.site in study.simulated and study.folds and study.models_of(setting)
+        if study.has_oracle(setting) and study.folds and study.models_of(setting)
         for ceiling in _read_oracles(study, setting)
     ]
 

@@ -54,6 +54,8 @@ class Study:
         The sites whose truth is known, so that they have an oracle.
     onsets
         The section of the configuration of each task with an outcome; its keys are these tasks.
+    matched
+        The cohorts of cases and controls; the others with an outcome have everybody at risk.
     encoded
         Each such task and encoding that are run together.
     scored
@@ -93,6 +95,7 @@ class Study:
     synthetic: dict[str, bool]
     simulated: frozenset[str]
     onsets: dict[str, Section]
+    matched: frozenset[str]
     encoded: tuple[tuple[str, str], ...]
     scored: tuple[tuple[str, str, str], ...]
     replicates: dict[str, tuple[str, ...]]
@@ -125,6 +128,7 @@ class Study:
             synthetic={name: site["synthetic"] for name, site in study["sites"].items()},
             simulated=frozenset(n for n, site in study["sites"].items() if site["simulated"]),
             onsets={name: t for name, t in study["tasks"].items() if t["kind"] == "onset"},
+            matched=frozenset(study["matched"]),
             encoded=tuple((task, encoding) for task, encoding in study["encoded"]),
             scored=tuple((t, e, m) for t, e, m in study["scored"]),
             replicates={name: tuple(same) for name, same in study["replicates"].items()},
@@ -194,6 +198,10 @@ class Study:
         """The models of a setting whose seconds are taken: of replicates the first."""
         return [model for model in self.models_of(setting) if model in self.replicates]
 
+    def has_oracle(self, setting: Setting) -> bool:
+        """Whether the simulator's truth scores the rows of a setting."""
+        return setting.site in self.simulated and self.outcomes[setting.task] in self.matched
+
     @property
     def explanations(self) -> list[tuple[Setting, str]]:
         """Every setting and model that is explained; none where no fold was run."""
@@ -203,17 +211,22 @@ class Study:
     @property
     def matched_cohorts(self) -> list[tuple[str, str]]:
         """Every site and cohort of cases and controls, in the study's order."""
+        return [(site, own) for site, own in self.outcome_cohorts if own in self.matched]
+
+    @property
+    def outcome_cohorts(self) -> list[tuple[str, str]]:
+        """Every site and cohort with an outcome, in the study's order."""
         cohorts = dict.fromkeys(self.outcomes.values())
         return [(site, cohort) for site in self.synthetic for cohort in cohorts]
 
     @property
     def site_cohorts(self) -> list[tuple[str, str]]:
-        """Every site and cohort, those of cases and controls first, in the study's order."""
+        """Every site and cohort, those with an outcome first, in the study's order."""
         forecasts = (forecast.cohort for forecast in self.forecasts.values())
         next_visits = (task["cohort"] for task in self.next_visits.values())
         others = dict.fromkeys([*forecasts, *next_visits])
         everybody = [(site, cohort) for site in self.synthetic for cohort in others]
-        return self.matched_cohorts + everybody
+        return self.outcome_cohorts + everybody
 
     @property
     def next_visit_settings(self) -> list[Setting]:
