@@ -8,6 +8,44 @@ def oracles():
     return expand("results/5_evaluate/{site}/{task}/oracle.parquet", site=sites, task=tasks)
 
 
+#: The landmark tasks on whose rows the models of a case-control task are scored.
+LANDMARKS = {
+    task: [own for other, own in as_used_of(config) if other == task]
+    for task, _ in as_used_of(config)
+}
+
+
+def trained_on_landmark(wildcards):
+    """The landmark tasks of a task in which the study trains the same model."""
+    names = {"encoding": wildcards.encoding, "model": wildcards.model}
+    return [task for task in LANDMARKS[wildcards.task] if is_run(task, **names)]
+
+
+def of_landmarks(pattern, trained=False):
+    """A file of each landmark task of a task; with `trained`, where the same model is trained."""
+
+    def files(wildcards):
+        tasks = trained_on_landmark(wildcards) if trained else LANDMARKS[wildcards.task]
+        cohorts = {task: config["tasks"][task]["cohort"] for task in tasks}
+        return [
+            pattern.format(**{**wildcards, "task": task, "cohort": cohorts[task]}) for task in tasks
+        ]
+
+    return files
+
+
+def as_used():
+    """What each case-control model is worth on a landmark cohort, if it is trained on one too."""
+    pattern = f"results/5_evaluate/{STUDY}/as_used.json"
+    return [
+        path
+        for task, landmarks in LANDMARKS.items()
+        for encoding, model in product(RUN["encodings"], RUN["models"])
+        if any(is_run(landmark, encoding=encoding, model=model) for landmark in landmarks)
+        for path in grid(pattern, task=[task], encoding=[encoding], model=[model])
+    ]
+
+
 def reach():
     """How far back each network of the study sees in the tasks with an outcome."""
     forward = [name for name in RUN["models"] if name in FORWARD]

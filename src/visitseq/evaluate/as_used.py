@@ -3,8 +3,8 @@
 A case-control sample asks for the score on the day on which somebody is diagnosed, among as many
 controls as were drawn. At the bedside it is asked for on a day like any other, of everybody. So the
 model scores every person-year of the landmark task that belongs to its own (Reps et al., Journal of
-Big Data 2021;8:108, where an AUROC of 0.90 in one was 0.56 in the other): the rows of the test part,
-with the weights of ``censoring.py``.
+Big Data 2021;8:108, where an AUROC of 0.90 in one was 0.56 in the other): the rows of the test
+part, with the weights of ``censoring.py``.
 
 Beside it stands the same model trained on the landmark cohort itself, where the study has that,
 with differences on the same rows.
@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visitseq.cohort.parts import validation_part
+from visitseq.encode.sequences import Sequences
 from visitseq.evaluate.as_used_judged import (
     RAW,
     WHERE,
@@ -43,6 +44,7 @@ from visitseq.evaluate.as_used_measures import (
 )
 from visitseq.evaluate.as_used_rows import (
     Landmark,
+    LandmarkParts,
     LandmarkRows,
     case_control_rows,
     landmark_rows,
@@ -110,20 +112,16 @@ def evaluate_as_used(
     content: dict[str, Any] = {}
     curves: list[Line] = []
     for name, landmark in landmarks.items():
-        sequences, outcomes = (
-            read_in_vocabulary(landmark, vocabulary),
-            pq.read_table(landmark.outcomes),
+        sequences, outcomes = _read(landmark, vocabulary)
+        split = LandmarkParts(
+            landmark_rows(sequences, outcomes, fold),
+            landmark_rows(sequences, outcomes, validation_part(fold, parts)),
         )
-        test, validation = (
-            landmark_rows(sequences, outcomes, part)
-            for part in (fold, validation_part(fold, parts))
-        )
-        scores = _score(model, trained, read_decision(evaluated / "metrics.json"), test, validation)
-        at_home = _at_home(evaluated, test)
-        own, lines = _judge_all(at_home, scores, test, validation, landmark.evaluated, drawn)
+        scores = _score(model, trained, read_decision(evaluated / "metrics.json"), split)
+        own, lines = _judge_all(_at_home(evaluated, split), scores, split, landmark, drawn)
         content[name] = {
-            "test": {**test.counts(), **_description(model, test)},
-            "validation": validation.counts(),
+            "test": {**split.test.counts(), **_description(model, split.test)},
+            "validation": split.validation.counts(),
             "case_control": _metrics_at_home(evaluated),
             **own,
         }
@@ -134,23 +132,24 @@ def evaluate_as_used(
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *curves])
 
 
-def _score(
-    model: TrainedModel,
-    trained: Path,
-    decision: Decision,
-    test: LandmarkRows,
-    validation: LandmarkRows,
-) -> Scores:
+def _read(landmark: Landmark, vocabulary: Path) -> tuple[Sequences, pa.Table]:
+    return read_in_vocabulary(landmark, vocabulary), pq.read_table(landmark.outcomes)
+
+
+def _score(model: TrainedModel, trained: Path, decision: Decision, parts: LandmarkParts) -> Scores:
     """Score both parts; the model brings threshold and sigmoid along."""
-    both = [score_sequences(model, rows.sequences, trained) for rows in (test, validation)]
-    pairs = [(scores, decision.probabilities(scores)) for scores in both]
-    return Scores(*pairs, decision.threshold.value)
+    test, validation = (score_sequences(model, rows.sequences, trained) for rows in parts)
+    return Scores(
+        (test, decision.probabilities(test)),
+        (validation, decision.probabilities(validation)),
+        decision.threshold.value,
+    )
 
 
-def _at_home(evaluated: Path, test: LandmarkRows) -> ScoredRows:
+def _at_home(evaluated: Path, parts: LandmarkParts) -> ScoredRows:
     """The case-control test part, drawn with the persons of the landmark rows."""
     predictions: pa.Table = pq.read_table(evaluated / "predictions.parquet")
-    return case_control_rows(predictions, np.unique(test.sequences.subject_id))
+    return case_control_rows(predictions, np.unique(parts.test.sequences.subject_id))
 
 
 def _metrics_at_home(evaluated: Path) -> dict[str, Any]:
@@ -169,26 +168,22 @@ def _description(model: TrainedModel, test: LandmarkRows) -> dict[str, Any]:
 def _judge_all(
     at_home: ScoredRows,
     scores: Scores,
-    test: LandmarkRows,
-    validation: LandmarkRows,
-    trained_on_landmark: Path | None,
+    parts: LandmarkParts,
+    landmark: Landmark,
     draws: Draws,
 ) -> tuple[dict[str, Any], list[Line]]:
     """Judge the model, and beside it the one trained on the landmark cohort, if there is one."""
     persons = at_home.groups.ids
-    judged, known = (
-        judge(scores, test, validation, persons, draws),
-        test.scored(*scores.test, persons),
-    )
+    judged = judge(scores, parts, persons, draws)
+    known = parts.test.scored(*scores.test, persons)
     content: dict[str, Any] = {
-        "observed_risk": _observed(known, test, persons, draws),
+        "observed_risk": _observed(known, parts.test, persons, draws),
         **judged.content,
         "drop": {"auroc": _drop(at_home, judged.measured[RAW], draws).to_json(WHERE)},
     }
     curves = [(CASE_CONTROL, *line) for line in judged.curves]
-    if trained_on_landmark is not None:
-        own = read_scores(trained_on_landmark, test, validation)
-        other = judge(own, test, validation, persons, draws)
+    if landmark.evaluated is not None:
+        other = judge(read_scores(landmark.evaluated, parts), parts, persons, draws)
         content["trained_on_landmark"] = other.content
         content["less_trained_on_landmark"] = differences(judged, other, len(persons))
         curves += [(LANDMARK, *line) for line in other.curves]

@@ -23,7 +23,7 @@ from visitseq.evaluate.as_used_measures import (
     measure,
     recalibrated,
 )
-from visitseq.evaluate.as_used_rows import LandmarkRows
+from visitseq.evaluate.as_used_rows import LandmarkParts
 from visitseq.evaluate.decision import read_decision
 from visitseq.evaluate.estimate import Estimate, undefined
 from visitseq.evaluate.paired import compare
@@ -76,10 +76,9 @@ class Judged(NamedTuple):
     curves: list[Line]
 
 
-def judge(
-    scores: Scores, test: LandmarkRows, validation: LandmarkRows, persons: Ids, draws: Draws
-) -> Judged:
+def judge(scores: Scores, parts: LandmarkParts, persons: Ids, draws: Draws) -> Judged:
     """Judge scores on the test part's rows, of which ``persons`` (sorted) are drawn."""
+    test, validation = parts
     rows = test.scored(*scores.test, persons)
     fit = fit_recalibration(
         validation.scored(*scores.validation, np.unique(validation.sequences.subject_id))
@@ -98,15 +97,16 @@ def judge(
     return Judged(content, measured, curves)
 
 
-def read_scores(folder: Path, test: LandmarkRows, validation: LandmarkRows) -> Scores:
+def read_scores(folder: Path, parts: LandmarkParts) -> Scores:
     """Read the predictions that a model trained on the landmark cohort made for the same rows."""
-    pairs = []
-    for name, own in {"predictions": test, "validation": validation}.items():
+    found = []
+    for name, own in zip(("predictions", "validation"), parts, strict=True):
         table = pq.read_table(folder / f"{name}.parquet")
         if not np.array_equal(table["subject_id"].to_numpy(), own.sequences.subject_id):
             raise ValueError(f"{folder / name}.parquet and the landmark rows are of other persons")
-        pairs.append(scores_of(table))
-    return Scores(*pairs, read_decision(folder / "metrics.json").threshold.value)
+        found.append(scores_of(table))
+    test, validation = found
+    return Scores(test, validation, read_decision(folder / "metrics.json").threshold.value)
 
 
 def differences(first: Judged, second: Judged, persons: int) -> dict[str, Any]:
@@ -125,11 +125,8 @@ def _difference(first: Judged, second: Judged, metric: str, state: str, persons:
         if metric not in judged.measured[state].drawn:
             return undefined(str(estimate.reason))
     one, other = (judged.measured[state] for judged in (first, second))
-    estimates, drawn = (
-        [own.estimates[metric] for own in (one, other)],
-        [own.drawn[metric] for own in (one, other)],
-    )
-    return compare(*estimates, *drawn, persons).difference
+    estimates = one.estimates[metric], other.estimates[metric]
+    return compare(*estimates, one.drawn[metric], other.drawn[metric], persons).difference
 
 
 def _fit_json(fit: Recalibration) -> dict[str, Any]:

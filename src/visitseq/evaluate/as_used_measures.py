@@ -63,10 +63,8 @@ def measure(rows: ScoredRows, draws: Draws) -> Measured:
     return Measured(*estimates_and_draws(rows, *draws, AS_USED_METRICS))
 
 
-def recalibrated(rows: ScoredRows, fit: Recalibration) -> ScoredRows | None:
-    """Rows with the probabilities that ``fit`` makes of theirs; None where nothing was fitted."""
-    if fit.reason is not None:
-        return None
+def recalibrated(rows: ScoredRows, fit: Recalibration) -> ScoredRows:
+    """Rows with the probabilities that ``fit``, which has both numbers, makes of theirs."""
     return replace(rows, probability=fit.probabilities(rows.probability))
 
 

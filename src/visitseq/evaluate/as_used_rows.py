@@ -20,9 +20,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from visitseq.cohort.landmark import ONSET
 from visitseq.encode.sequences import Sequences, open_batch, sequences_of
 from visitseq.evaluate.bootstrap import Groups
-from visitseq.evaluate.censoring import ONSET, OUTCOMES, Days, Words, censoring_weights
+from visitseq.evaluate.censoring import OUTCOMES, Days, Words, censoring_weights
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.transfer.joint_vocabulary import join_vocabularies
 from visitseq.transfer.translate import translate_lists
@@ -92,6 +93,13 @@ class LandmarkRows:
         return rows.take(self.weight > 0)
 
 
+class LandmarkParts(NamedTuple):
+    """The rows that are tested, and those by which probabilities are recalibrated."""
+
+    test: LandmarkRows
+    validation: LandmarkRows
+
+
 def landmark_rows(sequences: Sequences, outcomes: pa.Table, part: int) -> LandmarkRows:
     """Take the rows of a part; ``outcomes`` has a row for each of ``sequences``, in their order."""
     if not np.array_equal(outcomes["subject_id"].to_numpy(), sequences.subject_id):
@@ -104,8 +112,9 @@ def landmark_rows(sequences: Sequences, outcomes: pa.Table, part: int) -> Landma
 
 def read_in_vocabulary(landmark: Landmark, vocabulary: Path) -> Sequences:
     """Read a landmark task's visits with the ids of another vocabulary.parquet."""
-    tables = (pq.read_table(path) for path in (vocabulary, landmark.vocabulary))
-    ids = join_vocabularies(*tables, mapping=None).ids
+    ids = join_vocabularies(
+        pq.read_table(vocabulary), pq.read_table(landmark.vocabulary), mapping=None
+    ).ids
     batch = open_batch(landmark.visits)
     arrays = [
         translate_lists(batch.column(name), ids) if name == "visits" else batch.column(name)
@@ -147,7 +156,7 @@ def case_control_rows(predictions: pa.Table, landmark_persons: Ids) -> ScoredRow
 
 def _drawn_by(predictions: pa.Table) -> Ids:
     """The person with whom each row is drawn: the case of its set, or, without one, its own."""
-    own = predictions["subject_id"].to_numpy()
+    own: Ids = predictions["subject_id"].to_numpy()
     in_set = predictions["set_id"].is_valid().to_numpy()
     sets = predictions["set_id"].fill_null(-1).to_numpy()
     is_case = in_set & predictions["boolean_value"].to_numpy()

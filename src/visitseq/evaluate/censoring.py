@@ -22,11 +22,14 @@ import numpy as np
 import numpy.typing as npt
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 
+from visitseq.cohort.landmark import CENSORED, DEATH, FREE, ONSET
+
 Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.int32]
 Words = npt.NDArray[np.str_]
 
-ONSET, DEATH, CENSORED, FREE = OUTCOMES = ("onset", "death", "censored", "free")
+#: What can come of a row.
+OUTCOMES = (ONSET, DEATH, CENSORED, FREE)
 
 
 def censoring_weights(days: Days, outcome: Words) -> Floats:
@@ -56,7 +59,9 @@ def censoring_weights(days: Days, outcome: Words) -> Floats:
     return weights
 
 
-def cumulative_incidence(days: Days, outcome: Words, counts: Days | None = None) -> float:
+def cumulative_incidence(
+    days: Days, outcome: Words, counts: npt.NDArray[np.int64] | None = None
+) -> float:
     """Share with an onset before the horizon, death competing (Aalen and Johansen).
 
     Parameters
@@ -67,7 +72,8 @@ def cumulative_incidence(days: Days, outcome: Words, counts: Days | None = None)
         How often each row counts, shape (rows,); None for once.
     """
     if counts is not None:
-        days, outcome, counts = (array[counts > 0] for array in (days, outcome, counts))
+        drawn = counts > 0
+        days, outcome, counts = days[drawn], outcome[drawn], counts[drawn]
     status = (outcome == ONSET) + 2 * (outcome == DEATH)
     if not (status == 1).any():
         return 0.0

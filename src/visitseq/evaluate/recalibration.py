@@ -55,7 +55,8 @@ def fit_recalibration(rows: ScoredRows) -> Recalibration:
     if separated(predictor, rows.case, every_row)[0]:
         return _unfitted("the score parts the validation part's classes, or is constant there")
     centre, scale = float(predictor.mean()), float(predictor.std())
-    start = np.array([logit(np.average(rows.case, weights=rows.weight)), 0.0])
+    share = float(np.average(rows.case, weights=rows.weight))
+    start = np.array([math.log(share / (1 - share)), 0.0])
     x = (predictor - centre) / scale
     intercept, slope = fit_logistic(x, rows.case, every_row, start)[0]
     return Recalibration(float(intercept - slope * centre / scale), float(slope / scale))

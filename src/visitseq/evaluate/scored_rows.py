@@ -69,6 +69,7 @@ class ScoredRows:
         groups: Groups,
         matched: npt.NDArray[np.bool_],
         probability: Floats | None = None,
+        *,
         weight: Floats | None = None,
     ) -> "ScoredRows":
         """Bring rows into falling order of score; ties keep their order.

@@ -65,7 +65,7 @@ def _spline(x: Floats, knots: Floats) -> Floats:
     ones = np.ones_like(x)
     if first == last:
         return np.column_stack([ones])
-    if first == middle or middle == last:
+    if middle in {first, last}:
         return np.column_stack([ones, x])
     cubes = [np.maximum(x - knot, 0) ** 3 for knot in knots]
     inner = cubes[1] * (last - first) - cubes[2] * (middle - first)
