@@ -25,8 +25,8 @@ import pyarrow.parquet as pq
 from visitseq.cohort.parts import validation_part
 from visitseq.encode.sequences import Sequences
 from visitseq.evaluate.as_used_judged import (
-    RAW,
     WHERE,
+    Judged,
     Line,
     Scores,
     differences,
@@ -36,11 +36,9 @@ from visitseq.evaluate.as_used_judged import (
 from visitseq.evaluate.as_used_measures import (
     AS_USED_METRICS,
     DECISIONS,
+    RAW,
     Draws,
-    Measured,
-    decision_curve,
     incidence,
-    observed_risk,
 )
 from visitseq.evaluate.as_used_rows import (
     Landmark,
@@ -175,45 +173,48 @@ def _judge_all(
     """Judge the model, and beside it the one trained on the landmark cohort, if there is one."""
     persons = at_home.groups.ids
     judged = judge(scores, parts, persons, draws)
-    known = parts.test.scored(*scores.test, persons)
     content: dict[str, Any] = {
-        "observed_risk": _observed(known, parts.test, persons, draws),
+        "observed_risk": {
+            "weighted": _weighted_risk(judged).to_json(WHERE),
+            "aalen_johansen": incidence(parts.test, persons, draws).to_json(WHERE),
+        },
         **judged.content,
-        "drop": {"auroc": _drop(at_home, judged.measured[RAW], draws).to_json(WHERE)},
+        "drop": {"auroc": _drop(at_home, judged, draws).to_json(WHERE)},
     }
-    curves = [(CASE_CONTROL, *line) for line in judged.curves]
+    curves = [(CASE_CONTROL, *line) for line in judged.curves] + _treat_all(judged)
     if landmark.evaluated is not None:
         other = judge(read_scores(landmark.evaluated, parts), parts, persons, draws)
         content["trained_on_landmark"] = other.content
         content["less_trained_on_landmark"] = differences(judged, other, len(persons))
         curves += [(LANDMARK, *line) for line in other.curves]
-    return content, curves + _treat_all(known, draws)
+    return content, curves
 
 
-def _observed(known: ScoredRows, test: LandmarkRows, persons: Ids, draws: Draws) -> dict[str, Any]:
-    """Share with an onset before the horizon: of the weighted rows, and Aalen and Johansen's."""
-    weighted = observed_risk(known, draws) if len(known) else undefined("no row")
-    return {
-        "weighted": weighted.to_json(WHERE),
-        "aalen_johansen": incidence(test, persons, draws).to_json(WHERE),
-    }
+def _weighted_risk(judged: Judged) -> Estimate:
+    """Weighted share of rows with an onset before the horizon."""
+    if not judged.measured:
+        return undefined("no case or no control")
+    return judged.measured[RAW].estimates["observed"][0]
 
 
-def _drop(at_home: ScoredRows, as_used: Measured, draws: Draws) -> Estimate:
+def _drop(at_home: ScoredRows, judged: Judged, draws: Draws) -> Estimate:
     """By how much the case-control AUROC exceeds the landmark rows', both of the same draws."""
     estimates, drawn = estimates_and_draws(at_home, *draws, ("auroc",))
-    both = (estimates["auroc"], as_used.estimates["auroc"])
-    missing = next((own for own in both if np.isnan(own.value)), None)
-    if missing is not None:
-        return undefined(str(missing.reason))
+    if "auroc" not in drawn:
+        return undefined(str(estimates["auroc"].reason))
+    if not judged.measured:
+        return undefined("no case or no control among the landmark rows")
+    own = judged.measured[RAW]
+    both = estimates["auroc"], own.estimates["auroc"][0]
     persons = len(at_home.groups.ids)
-    return compare(*both, drawn["auroc"], as_used.drawn["auroc"], persons).difference
+    return compare(*both, drawn["auroc"], own.drawn["auroc"][:, 0], persons).difference
 
 
-def _treat_all(known: ScoredRows, draws: Draws) -> list[Line]:
-    if not len(known):
+def _treat_all(judged: Judged) -> list[Line]:
+    """Net benefit of flagging everybody."""
+    if not judged.measured:
         return []
-    benefit = decision_curve(known, draws, of_all=True)
+    benefit = judged.measured[RAW].estimates["net_benefit_of_all"]
     return [
         ("", "decision", TREAT_ALL, float(x), *estimate[:3])
         for x, estimate in zip(DECISIONS, benefit, strict=True)

@@ -4,6 +4,7 @@ Logistic recalibration is fitted to the landmark rows of the validation part; th
 say in it. The threshold that the model brought along is judged on its scores.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,20 +13,21 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from visitseq.evaluate.as_used_measures import (
+    AS_USED_METRICS,
     DECISIONS,
+    RAW,
+    RECALIBRATED,
     THRESHOLDS,
     Draws,
     Measured,
-    as_json,
-    at_thresholds,
-    calibration_points,
-    decision_curve,
+    curve_places,
     measure,
-    recalibrated,
 )
 from visitseq.evaluate.as_used_rows import LandmarkParts
 from visitseq.evaluate.decision import read_decision
 from visitseq.evaluate.estimate import Estimate, undefined
+from visitseq.evaluate.flagged import RATES
+from visitseq.evaluate.metrics import missing_class
 from visitseq.evaluate.paired import compare
 from visitseq.evaluate.recalibration import Recalibration, fit_recalibration
 from visitseq.evaluate.scored_rows import ScoredRows, scores_of
@@ -36,9 +38,6 @@ Line = tuple[Any, ...]
 
 #: The end of a reason why a metric is undefined.
 WHERE = " in the test part"
-
-#: The probabilities as they are, and after recalibration.
-RAW, RECALIBRATED = "raw", "recalibrated"
 
 #: Metrics by which two models are compared, and of which probabilities.
 COMPARED = {"auroc": RAW, "auprc": RAW, "brier": RECALIBRATED, "ici": RECALIBRATED}
@@ -83,18 +82,15 @@ def judge(scores: Scores, parts: LandmarkParts, persons: Ids, draws: Draws) -> J
     fit = fit_recalibration(
         validation.scored(*scores.validation, np.unique(validation.sequences.subject_id))
     )
-    states = {RAW: rows}
-    if fit.reason is None:
-        states[RECALIBRATED] = recalibrated(rows, fit)
-    measured = {state: measure(own, draws) for state, own in states.items()}
-    content: dict[str, Any] = {
-        state: {**as_json(measured[state].estimates, WHERE), "thresholds": _thresholds(own, draws)}
-        for state, own in states.items()
-    }
-    content["recalibration"] = _fit_json(fit)
-    content["own_threshold"] = _own_threshold(rows, scores.threshold, draws)
-    curves = [line for state, own in states.items() for line in _curves(state, own, draws)]
-    return Judged(content, measured, curves)
+    content: dict[str, Any] = {"recalibration": _fit_json(fit)}
+    reason = missing_class(rows)
+    if reason is not None:
+        nothing = {name: undefined(reason).to_json(WHERE) for name in AS_USED_METRICS}
+        return Judged({RAW: nothing, **content}, {}, [])
+    measured = measure(rows, fit, scores.threshold, draws)
+    content |= {state: _content(own) for state, own in measured.items()}
+    content["own_threshold"] = {"value": scores.threshold, **_rates(measured[RAW], "own_", 0)}
+    return Judged(content, measured, _curves(rows, fit, measured))
 
 
 def read_scores(folder: Path, parts: LandmarkParts) -> Scores:
@@ -119,14 +115,28 @@ def differences(first: Judged, second: Judged, persons: int) -> dict[str, Any]:
 
 def _difference(first: Judged, second: Judged, metric: str, state: str, persons: int) -> Estimate:
     for judged in (first, second):
+        if RAW not in judged.measured:
+            return undefined("no case or no control")
         if state not in judged.measured:
             return undefined(f"not recalibrated: {judged.content['recalibration']['reason']};")
-        estimate = judged.measured[state].estimates[metric]
-        if metric not in judged.measured[state].drawn:
-            return undefined(str(estimate.reason))
     one, other = (judged.measured[state] for judged in (first, second))
-    estimates = one.estimates[metric], other.estimates[metric]
-    return compare(*estimates, one.drawn[metric], other.drawn[metric], persons).difference
+    estimates = one.estimates[metric][0], other.estimates[metric][0]
+    drawn = one.drawn[metric][:, 0], other.drawn[metric][:, 0]
+    return compare(*estimates, *drawn, persons).difference
+
+
+def _content(measured: Measured) -> dict[str, Any]:
+    """Metrics, and what each of ``THRESHOLDS`` would do, by the threshold."""
+    metrics = {name: measured.estimates[name][0].to_json(WHERE) for name in AS_USED_METRICS}
+    thresholds = {
+        f"{threshold:g}": _rates(measured, "", place) for place, threshold in enumerate(THRESHOLDS)
+    }
+    return {**metrics, "thresholds": thresholds}
+
+
+def _rates(measured: Measured, prefix: str, place: int) -> dict[str, Any]:
+    """The rates at the threshold with a number."""
+    return {name: measured.estimates[prefix + name][place].to_json(WHERE) for name in RATES}
 
 
 def _fit_json(fit: Recalibration) -> dict[str, Any]:
@@ -135,28 +145,19 @@ def _fit_json(fit: Recalibration) -> dict[str, Any]:
     return {"intercept": fit.intercept, "slope": fit.slope}
 
 
-def _thresholds(rows: ScoredRows, draws: Draws) -> dict[str, Any]:
-    """What each of ``THRESHOLDS`` would do, by the threshold."""
-    found = at_thresholds(rows, rows.probability, THRESHOLDS, draws)
-    return {
-        f"{threshold:g}": as_json(own, WHERE)
-        for threshold, own in zip(THRESHOLDS, found, strict=True)
-    }
-
-
-def _own_threshold(rows: ScoredRows, threshold: float, draws: Draws) -> dict[str, Any]:
-    (found,) = at_thresholds(rows, rows.score, np.array([threshold]), draws)
-    return {"value": threshold, **as_json(found, WHERE)}
-
-
-def _curves(state: str, rows: ScoredRows, draws: Draws) -> list[Line]:
-    at, shares = calibration_points(rows, draws)
-    curves = {
-        "calibration": zip(at, shares, strict=True),
-        "decision": zip(DECISIONS, decision_curve(rows, draws), strict=True),
-    }
-    return [
-        (curve, state, float(x), *estimate[:3])
-        for curve, points in curves.items()
-        for x, estimate in points
-    ]
+def _curves(rows: ScoredRows, fit: Recalibration, measured: Mapping[str, Measured]) -> list[Line]:
+    """Calibration and decision curve of each state."""
+    places = curve_places(rows)
+    lines: list[Line] = []
+    for state, own in measured.items():
+        at = places if state == RAW else fit.probabilities(places)
+        points = {
+            "calibration": zip(at, measured[RAW].estimates["curve"], strict=True),
+            "decision": zip(DECISIONS, own.estimates["net_benefit"], strict=True),
+        }
+        lines += [
+            (curve, state, float(x), *estimate[:3])
+            for curve, of_curve in points.items()
+            for x, estimate in of_curve
+        ]
+    return lines

@@ -1,30 +1,35 @@
-"""What a score is worth on weighted rows: metrics, thresholds and curves, each with an interval.
+"""What a score is worth on weighted rows: all that is said of it, in one pass over the draws.
 
-The same measures serve the probabilities as the model gives them and as they are after
-recalibration. All take the draws of the persons in ``groups``.
+The same is measured of the probabilities as the model gives them and as they are after logistic
+recalibration. What recalibration does not change is computed once: the order of the rows, and the
+smooth calibration curve. The calibration slope is divided by that of the recalibration.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from visitseq.evaluate.as_used_rows import LandmarkRows
 from visitseq.evaluate.bootstrap import set_draws
-from visitseq.evaluate.censoring import cumulative_incidence
+from visitseq.evaluate.calibration import brier_score, calibration_intercept, calibration_slope
+from visitseq.evaluate.censoring import cumulative_incidence, follow_up
 from visitseq.evaluate.estimate import Estimate, undefined, with_interval
-from visitseq.evaluate.flagged import RATES, flag, net_benefit, net_benefit_of_all, rates
-from visitseq.evaluate.metrics import estimates_and_draws
-from visitseq.evaluate.ranking import ratio
+from visitseq.evaluate.flagged import flag, net_benefit, net_benefit_of_all, rates
+from visitseq.evaluate.ranking import area_under_roc, average_precision, ratio, roc_curve
 from visitseq.evaluate.recalibration import Recalibration
 from visitseq.evaluate.scored_rows import ScoredRows
-from visitseq.evaluate.smooth_calibration import calibration_curve, weighted_quantiles
+from visitseq.evaluate.smooth_calibration import (
+    SmoothCurve,
+    calibration_index,
+    weighted_quantiles,
+)
 
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
-Compute = Callable[[Floats], Floats]
+Numbers = dict[str, Floats]  # of shape (draws, numbers)
 
 #: The metrics, in the order of as_used.json.
 AS_USED_METRICS = (
@@ -35,12 +40,17 @@ AS_USED_METRICS = (
     "calibration_slope",
     "ici",
 )
+#: The probabilities as they are, and after recalibration.
+RAW, RECALIBRATED = "raw", "recalibrated"
 #: Risks from which on somebody is flagged.
 THRESHOLDS = np.array([0.02, 0.05, 0.1, 0.2])
 #: Thresholds of the decision curve.
 DECISIONS = np.arange(1, 61) / 200
 #: Where the calibration curve begins and ends, and its number of points.
 ENDS, POINTS = (0.025, 0.975), 40
+
+#: Why a number is undefined although there are cases and controls.
+NOTHING = "nobody to count, or no finite value,"
 
 
 class Draws(NamedTuple):
@@ -52,15 +62,65 @@ class Draws(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Metrics of some rows with their draws, shape (draws,), where they have a value."""
+    """Numbers of some rows by name, each an estimate, and their draws, shape (draws, numbers)."""
 
-    estimates: dict[str, Estimate]
-    drawn: dict[str, Floats]
+    estimates: dict[str, list[Estimate]]
+    drawn: Numbers
 
 
-def measure(rows: ScoredRows, draws: Draws) -> Measured:
-    """Estimate ``AS_USED_METRICS``."""
-    return Measured(*estimates_and_draws(rows, *draws, AS_USED_METRICS))
+def measure(
+    rows: ScoredRows, fit: Recalibration, threshold: float, draws: Draws
+) -> dict[str, Measured]:
+    """Measure rows that hold both classes.
+
+    Parameters
+    ----------
+    rows
+        With the probabilities as they are.
+    fit
+        The recalibration.
+    threshold
+        Score from which on the model itself predicts a case.
+    draws
+        The bootstrap's.
+
+    Returns
+    -------
+    dict of Measured
+        By state, ``RAW`` and, where that could be fitted, ``RECALIBRATED``: ``AS_USED_METRICS``,
+        the rates (``flagged.py``) at ``THRESHOLDS``, ``net_benefit`` at ``DECISIONS``; of raw
+        probabilities also the rates at the own threshold (``own_…``), the ``curve`` at
+        ``curve_places``, ``observed`` (the weighted share of cases) and ``net_benefit_of_all``.
+    """
+    smooth, places = SmoothCurve(rows), curve_places(rows)
+    states = {RAW: (rows, 1.0)}
+    if fit.reason is None:
+        states[RECALIBRATED] = (recalibrated(rows, fit), fit.slope)
+
+    def compute(weights: Floats) -> Numbers:
+        coefficients = smooth.fit(weights)
+        curve, observed = roc_curve(rows, weights), smooth.at_rows(coefficients)
+        shared = {
+            "auroc": area_under_roc(curve)[:, None],
+            "auprc": average_precision(curve)[:, None],
+            "slope": calibration_slope(rows, weights)[:, None],
+        }
+        numbers: Numbers = {}
+        for state, (own, slope) in states.items():
+            of_state = {
+                "auroc": shared["auroc"],
+                "auprc": shared["auprc"],
+                "calibration_slope": shared["slope"] / slope,
+                **_of_probabilities(own, weights, observed),
+            }
+            numbers |= {f"{state} {name}": values for name, values in of_state.items()}
+        own_threshold = rates(flag(rows.score, rows.case, weights, np.array([threshold])))
+        numbers |= {f"{RAW} own_{name}": values for name, values in own_threshold.items()}
+        numbers[f"{RAW} curve"] = smooth.at(coefficients, places)
+        numbers[f"{RAW} observed"] = _share_of_cases(rows, weights)
+        return numbers
+
+    return _by_state(estimate_all(rows, compute, draws), states)
 
 
 def recalibrated(rows: ScoredRows, fit: Recalibration) -> ScoredRows:
@@ -68,15 +128,10 @@ def recalibrated(rows: ScoredRows, fit: Recalibration) -> ScoredRows:
     return replace(rows, probability=fit.probabilities(rows.probability))
 
 
-def observed_risk(rows: ScoredRows, draws: Draws) -> Estimate:
-    """Weighted share of cases."""
-    return estimate_all(
-        rows,
-        lambda w: ratio(np.einsum("dr,r->d", w, rows.case.astype(np.float64)), w.sum(axis=1))[
-            :, None
-        ],
-        draws,
-    )[0]
+def curve_places(rows: ScoredRows) -> Floats:
+    """Probabilities at which the calibration curve is drawn, all but the outermost fortieths."""
+    low, high = weighted_quantiles(rows.probability, rows.weight, ENDS)
+    return np.linspace(low, high, POINTS)
 
 
 def incidence(rows: LandmarkRows, persons: Ids, draws: Draws) -> Estimate:
@@ -84,63 +139,61 @@ def incidence(rows: LandmarkRows, persons: Ids, draws: Draws) -> Estimate:
     if not len(rows):
         return undefined("no row")
     index = np.searchsorted(persons, rows.sequences.subject_id)
+    seen, place = follow_up(rows.days, rows.outcome)
     drawn = [
-        cumulative_incidence(rows.days, rows.outcome, counts[index])
+        cumulative_incidence(seen, np.bincount(place, counts[index], len(seen.days)))
         for chunk in set_draws(persons, *draws, len(rows))
         for counts in chunk
     ]
-    value = cumulative_incidence(rows.days, rows.outcome)
+    value = cumulative_incidence(seen, np.bincount(place, minlength=len(seen.days)))
     return with_interval(value, np.array(drawn), len(persons))
 
 
-def at_thresholds(
-    rows: ScoredRows, risk: Floats, thresholds: Floats, draws: Draws
-) -> list[dict[str, Estimate]]:
-    """``RATES`` of each threshold on ``risk``, shape (rows,)."""
-    found = estimate_all(
-        rows,
-        lambda weights: np.concatenate(
-            list(rates(flag(risk, rows.case, weights, thresholds)).values()), axis=1
-        ),
-        draws,
-    )
-    by_rate = dict(zip(RATES, np.array_split(np.arange(len(found)), len(RATES)), strict=True))
-    return [
-        {name: found[places[number]] for name, places in by_rate.items()}
-        for number in range(len(thresholds))
-    ]
-
-
-def decision_curve(rows: ScoredRows, draws: Draws, *, of_all: bool = False) -> list[Estimate]:
-    """Net benefit at each of ``DECISIONS``; of flagging everybody with ``of_all``."""
-    benefit = net_benefit_of_all if of_all else net_benefit
-    return estimate_all(
-        rows,
-        lambda w: benefit(flag(rows.probability, rows.case, w, DECISIONS), DECISIONS),
-        draws,
-    )
-
-
-def calibration_points(rows: ScoredRows, draws: Draws) -> tuple[Floats, list[Estimate]]:
-    """Probabilities between the outermost fortieths of the rows, and the share of cases there."""
-    if not len(rows):
-        return np.empty(0), []
-    low, high = weighted_quantiles(rows.probability, rows.weight, ENDS)
-    at = np.linspace(low, high, POINTS)
-    return at, estimate_all(rows, lambda weights: calibration_curve(rows, weights, at), draws)
-
-
-def estimate_all(rows: ScoredRows, compute: Compute, draws: Draws) -> list[Estimate]:
-    """Estimate all that ``compute`` gives for weights of the rows, shape (draws, numbers)."""
-    values = compute(rows.weight[None])[0]
-    drawn = np.concatenate([compute(weights) for weights in rows.weights(*draws)])
+def estimate_all(rows: ScoredRows, compute: Callable[[Floats], Numbers], draws: Draws) -> Measured:
+    """Estimate all that ``compute`` gives for weights of the rows, shape (draws, rows)."""
+    values = compute(rows.weight[None])
+    chunks = [compute(weights) for weights in rows.weights(*draws)]
+    drawn = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in values}
     groups = len(rows.groups.ids)
-    return [
-        undefined("nobody to count") if np.isnan(value) else with_interval(value, own, groups)
-        for value, own in zip(values.tolist(), drawn.T, strict=True)
-    ]
+    estimates = {
+        name: [
+            undefined(NOTHING) if np.isnan(value) else with_interval(value, own, groups)
+            for value, own in zip(numbers[0].tolist(), drawn[name].T, strict=True)
+        ]
+        for name, numbers in values.items()
+    }
+    return Measured(estimates, drawn)
 
 
-def as_json(estimates: dict[str, Estimate], where: str) -> dict[str, Any]:
-    """Give each estimate as metrics.json does."""
-    return {name: estimate.to_json(where) for name, estimate in estimates.items()}
+def _of_probabilities(rows: ScoredRows, weights: Floats, observed: Floats) -> Numbers:
+    """What depends on the probabilities themselves; ``observed`` is the curve at each row."""
+    at_thresholds = flag(rows.probability, rows.case, weights, THRESHOLDS)
+    at_decisions = flag(rows.probability, rows.case, weights, DECISIONS)
+    return {
+        "brier": brier_score(rows, weights)[:, None],
+        "calibration_intercept": calibration_intercept(rows, weights)[:, None],
+        "ici": calibration_index(observed, rows.probability, weights)[:, None],
+        **rates(at_thresholds),
+        "net_benefit": net_benefit(at_decisions, DECISIONS),
+        "net_benefit_of_all": net_benefit_of_all(at_decisions, DECISIONS),
+    }
+
+
+def _share_of_cases(rows: ScoredRows, weights: Floats) -> Floats:
+    cases = np.einsum("dr,r->d", weights, rows.case.astype(np.float64))
+    return ratio(cases, weights.sum(axis=1))[:, None]
+
+
+def _by_state(
+    measured: Measured, states: dict[str, tuple[ScoredRows, float]]
+) -> dict[str, Measured]:
+    """Part the numbers named ``state name`` by state."""
+    found = {}
+    for state in states:
+        names = [name for name in measured.drawn if name.startswith(f"{state} ")]
+        short = {name: name.removeprefix(f"{state} ") for name in names}
+        found[state] = Measured(
+            {short[name]: measured.estimates[name] for name in names},
+            {short[name]: measured.drawn[name] for name in names},
+        )
+    return found

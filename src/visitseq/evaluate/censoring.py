@@ -18,6 +18,8 @@ denominator (the controls of Blanche, Dartigues and Jacqmin-Gadda, Statistics in
 the horizon it is the weighted share of cases, by another way.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
@@ -59,21 +61,33 @@ def censoring_weights(days: Days, outcome: Words) -> Floats:
     return weights
 
 
-def cumulative_incidence(
-    days: Days, outcome: Words, counts: npt.NDArray[np.int64] | None = None
-) -> float:
+class FollowUp(NamedTuple):
+    """Distinct pairs of days and outcome, shape (pairs,) each."""
+
+    days: Days
+    outcome: Words
+
+
+def follow_up(days: Days, outcome: Words) -> tuple[FollowUp, npt.NDArray[np.intp]]:
+    """Find the distinct pairs of days and outcome, and the place of each row's among them."""
+    number = np.array([OUTCOMES.index(name) for name in outcome.tolist()], dtype=np.int64)
+    pairs, place = np.unique(days.astype(np.int64) * len(OUTCOMES) + number, return_inverse=True)
+    words = np.array(OUTCOMES)[pairs % len(OUTCOMES)]
+    return FollowUp((pairs // len(OUTCOMES)).astype(np.int32), words), place
+
+
+def cumulative_incidence(seen: FollowUp, counts: npt.NDArray[Any]) -> float:
     """Share with an onset before the horizon, death competing (Aalen and Johansen).
 
     Parameters
     ----------
-    days, outcome
-        As ``censoring_weights`` takes them; at least one row.
+    seen
+        What came of the rows.
     counts
-        How often each row counts, shape (rows,); None for once.
+        Rows of each pair of days and outcome, shape (pairs,).
     """
-    if counts is not None:
-        drawn = counts > 0
-        days, outcome, counts = days[drawn], outcome[drawn], counts[drawn]
+    drawn = counts > 0
+    days, outcome, counts = seen.days[drawn], seen.outcome[drawn], counts[drawn]
     status = (outcome == ONSET) + 2 * (outcome == DEATH)
     if not (status == 1).any():
         return 0.0

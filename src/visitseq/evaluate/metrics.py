@@ -10,7 +10,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from visitseq.evaluate import calibration, ranking, smooth_calibration
+from visitseq.evaluate import calibration, ranking
 from visitseq.evaluate.bootstrap import Groups
 from visitseq.evaluate.estimate import Estimate, undefined, with_interval
 from visitseq.evaluate.scored_rows import ScoredRows
@@ -37,7 +37,6 @@ _WITHOUT_VALUE = {
     "calibration_intercept": "no finite intercept",
     "calibration_slope": "no finite slope: the score parts cases from controls, or is constant,",
     "concordance_within_sets": "no matched set with a case and a control",
-    "ici": "no smooth calibration curve: the score parts cases from controls, or is constant,",
 }
 
 
@@ -107,7 +106,7 @@ def estimates_and_draws(
     rows: ScoredRows, draws: int, seed: int, fold: int, metrics: tuple[str, ...] = METRICS
 ) -> tuple[dict[str, Estimate], dict[str, Floats]]:
     """Estimate as ``estimate_metrics`` does, and give the draws of what is defined besides."""
-    reason = _missing_class(rows)
+    reason = missing_class(rows)
     defined = tuple(m for m in metrics if reason is None or (m in _OF_ONE_CLASS and len(rows)))
     estimates, drawn = _estimate_defined(rows, draws, seed, fold, defined)
     filled = {m: estimates[m] if m in estimates else undefined(str(reason)) for m in metrics}
@@ -140,7 +139,6 @@ def metric_values(
         "sensitivity_at_90_specificity": lambda: ranking.sensitivity_at(curve, 0.90),
         "sensitivity_at_95_specificity": lambda: ranking.sensitivity_at(curve, 0.95),
         "concordance_within_sets": lambda: ranking.concordance_within_sets(rows, weights),
-        "ici": lambda: smooth_calibration.calibration_index(rows, weights),
     }
     return {metric: compute[metric]() for metric in metrics}
 
@@ -164,7 +162,7 @@ def _estimate_defined(
     return estimates, drawn
 
 
-def _missing_class(rows: ScoredRows) -> str | None:
+def missing_class(rows: ScoredRows) -> str | None:
     """Name what the rows lack, None where they have both classes."""
     if not len(rows):
         return "no row"
