@@ -326,8 +326,9 @@ def _check_pairs(config: Config) -> None:
         key = f"run/transfer, {source} to {target}"
         for name in (source, target):
             _require(name, sites, key, "sites")
-        for name in pair["models"] or ():
-            _require(name, config["models"], key, "models")
+        for section in ("models", "tasks"):
+            for name in pair[section] or ():
+                _require(name, config[section], key, section)
         if (source, target) in seen:
             raise UserError(f"Configuration, {key}: the pair is named twice. Name it once.")
         seen.add((source, target))

@@ -393,6 +393,7 @@ def test_a_pair_is_filled() -> None:
     assert pair == {
         **PAIR,
         "models": None,
+        "tasks": None,
         "strategies": ["last_layer", "fine_tuned", "scratch"],
         "fractions": [5],
         "draws": 5,

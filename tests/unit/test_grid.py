@@ -3,13 +3,16 @@ from typing import Any
 import pytest
 
 from visitseq.grid import (
+    as_used_of,
     asked,
+    has_oracle,
     left_out,
     refusal,
     replicates,
     unexplained,
     unexported,
     without_any_model,
+    without_partner,
 )
 
 ONSET = {"kind": "onset"}
@@ -191,3 +194,64 @@ def test_neighbours_and_forecasts_do_not_leave() -> None:
     assert unexported(NEXT_VISIT, {"kind": "last_visit"}) is None
     assert "its training records" in str(unexported(ONSET, {"kind": "knn"}))
     assert "a forecast is not carried" in str(unexported(FORECAST, {"kind": "seq2seq"}))
+
+
+def as_used(**landmark: Any) -> dict[str, Any]:
+    """A study of a case-control task and a landmark task that is like it but for ``landmark``."""
+    disease = {"phenotype": "hf", "qualifying_encounters": 3, "qualifying_months": 12}
+    window = {"observation_months": 18, "prediction_months": 6, "phenotype_codes": "drop"}
+    changed = {key: landmark.get(key, value) for key, value in {**disease, **window}.items()}
+    return {
+        "run": {"tasks": ["used", "other", "onset", "forecast"]},
+        "cohorts": {
+            "matched": {"kind": "case_control", **disease},
+            "januaries": {"kind": "landmark", **{key: changed[key] for key in disease}},
+        },
+        "tasks": {
+            "onset": {"kind": "onset", "cohort": "matched", **window},
+            "other": {"kind": "onset", "cohort": "matched", **window, "observation_months": 9},
+            "used": {
+                "kind": "onset", "cohort": "januaries", **{key: changed[key] for key in window}
+            },
+            "forecast": {"kind": "forecast"},
+        },
+    }  # fmt: skip
+
+
+def test_a_landmark_task_belongs_to_the_task_of_its_disease_and_window() -> None:
+    config = as_used()
+    assert as_used_of(config) == [("onset", "used")]
+    assert without_partner(config) == [
+        "task other has no task of a landmark cohort whose disease and window are the same: its "
+        "models are not scored as used."
+    ]
+    config["run"]["tasks"] = ["onset", "other"]
+    assert as_used_of(config) == []
+    assert without_partner(config) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"phenotype": "hf_strict"},
+        {"qualifying_encounters": 1},
+        {"qualifying_months": 6},
+        {"observation_months": 12},
+        {"prediction_months": 0},
+        {"phenotype_codes": "keep"},
+    ],
+)
+def test_another_disease_or_window_is_no_partner(change: dict[str, Any]) -> None:
+    config = as_used(**change)
+    assert as_used_of(config) == []
+    assert [sentence.split()[1] for sentence in without_partner(config)] == [
+        "used",
+        "other",
+        "onset",
+    ]
+
+
+def test_the_truth_ranks_the_rows_of_cases_and_controls_alone() -> None:
+    config = as_used()
+    asked_of = ["onset", "used", "forecast"]
+    assert [has_oracle(config, task) for task in asked_of] == [True, False, False]

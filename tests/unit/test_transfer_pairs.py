@@ -32,6 +32,16 @@ def study(*pairs: list[str], models: list[str] | None = None, **run: Any) -> dic
     return fill_config(merge_config(DEFAULT, overlay), schema)
 
 
+def test_a_pair_moves_the_tasks_that_it_names() -> None:
+    config = study(OUT)
+    assert {row[2] for row in transferred(config)} == {"heart_failure", "heart_failure_as_used"}
+    config["run"]["transfer"][0]["tasks"] = ["heart_failure_as_used", "forecast"]
+    assert {row[2] for row in transferred(config)} == {"heart_failure_as_used"}
+    assert left_out_of_transfer(config)[0] == (
+        "task forecast is left out of transfer riverside to lakeview: it is not among run/tasks."
+    )
+
+
 def test_every_pair_moves_what_the_study_runs() -> None:
     tasks = ["heart_failure", "next_visit", "forecast"]
     config = study(OUT, BACK, tasks=tasks, models=["gru", "knn"])
@@ -89,7 +99,7 @@ CARRIED = {"carried": ("heart_failure", "one_hot", "gru")}
 
 
 def test_a_carried_model_moves_alone() -> None:
-    config = study(OUT, ["carried", "lakeview"])
+    config = study(OUT, ["carried", "lakeview"], tasks=["heart_failure"])
     moved = transferred(config, CARRIED)
     assert [row for row in moved if row[0] == "carried"] == [
         ["carried", "lakeview", "heart_failure", "one_hot", "gru"]
@@ -111,7 +121,10 @@ def test_a_carried_model_moves_alone() -> None:
 def unlabelled(pair: list[str], **cohort: Any) -> dict[str, Any]:
     """A study whose onset is asked in a cohort without outcome."""
     overlay = {
-        "run": {"transfer": [{"source": pair[0], "target": pair[1]}]},
+        "run": {
+            "tasks": ["heart_failure"],
+            "transfer": [{"source": pair[0], "target": pair[1]}],
+        },
         "sites": {"carried": {"source": "model", "path": "/data/model"}},
         "cohorts": {"now": {"kind": "all", **cohort}},
         "tasks": {"heart_failure": {"cohort": "now"}},

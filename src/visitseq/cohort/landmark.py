@@ -169,7 +169,8 @@ def build_landmark(
     if not len(rows):
         raise UserError(
             f"{where} has nobody. Found: {describe(steps['person-year'])}. Widen the criteria "
-            "that leave nobody, or shorten horizon_months or qualifying_months."
+            "that leave nobody, shorten horizon_months or qualifying_months, or leave its tasks "
+            "out of run/tasks."
         )
     outcomes = outcome_table(records, rows, index, criteria.horizon_days)
     onset = outcomes["outcome"].to_numpy() == ONSET
@@ -215,7 +216,7 @@ def find_person_years(
     found, days = [np.array([], np.int64)], [np.array([], np.int64)]
     for day in _januaries(int(first_observed.min(initial=NEVER)), last_day):
         rows = np.flatnonzero(first_observed <= day)
-        flow.count(0, "each 1 January since the person is observed", rows)
+        flow.count(0, "each 1 January since the person was first observed", rows)
         for number, check in enumerate(checks, start=1):
             rows = rows[check.holds(records, rows, day)]
             flow.count(number, check.criterion, rows)
@@ -330,5 +331,6 @@ def _no_onset(
     return (
         f"{where} has nobody who falls ill within {months} of a 1 January. "
         f"{looked_for(cohort, phenotype, codes)} Found: {describe(steps['person-year'])}. Lower "
-        "qualifying_encounters, raise horizon_months or persons, or choose another phenotype."
+        "qualifying_encounters, raise horizon_months or persons, choose another phenotype, or "
+        "leave its tasks out of run/tasks."
     )

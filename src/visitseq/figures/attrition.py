@@ -1,8 +1,8 @@
 """The figure of attrition: who was asked what, and who was left, cases and controls side by side.
 
 A column of boxes for each, from all persons of the site to those of the cohort; one column where
-there is no outcome. Of a landmark cohort the columns are of persons and of their index dates. Steps that take out too few persons to be shown are joined with their
-neighbours (see ``small_cells``).
+there is no outcome. Of a landmark cohort the columns are of persons and of their index dates. Steps
+that take out too few to be shown are joined with their neighbours (see ``small_cells``).
 """
 
 import pandas as pd

@@ -66,7 +66,8 @@ def transferred(config: Section, carried: Carried | None = None) -> list[list[st
             named = {"encoding": encoding, "model": model}
             own = {key: config[f"{key}s"][name] for key, name in named.items()}
             section = config["tasks"][task]
-            fits = section["kind"] in KINDS and model in _models(pair, run)
+            fits = section["kind"] in KINDS and model in _named(pair, run, "models")
+            fits = fits and task in _named(pair, run, "tasks")
             brought = (carried or {}).get(pair["source"])
             if brought is None:
                 fits = fits and not lacks_outcome(config, task)
@@ -93,9 +94,10 @@ def left_out_of_transfer(config: Section, carried: Carried | None = None) -> lis
             sentences.append(f"{what}: that is what the folder holds.")
             continue
         sentences += [
-            f"model {model} is left out of {name}: it is not among run/models."
-            for model in pair["models"] or ()
-            if model not in run["models"]
+            f"{kind} {own} is left out of {name}: it is not among run/{kind}s."
+            for kind in ("model", "task")
+            for own in pair[f"{kind}s"] or ()
+            if own not in run[f"{kind}s"]
         ]
     return [*sentences, *_tasks_left_out(config), *_strategies_left_out(config, moved)]
 
@@ -129,9 +131,9 @@ def _pairs(config: Section) -> Iterator[Section]:
     return (pair for pair in config["run"]["transfer"] if refusal_of_pair(pair, config) is None)
 
 
-def _models(pair: Section, run: Section) -> list[str]:
-    """Models that a pair moves, in the order of the study's."""
-    return [name for name in run["models"] if pair["models"] is None or name in pair["models"]]
+def _named(pair: Section, run: Section, section: str) -> list[str]:
+    """Models or tasks that a pair moves, in the order of the study's."""
+    return [name for name in run[section] if pair[section] is None or name in pair[section]]
 
 
 def _tasks_left_out(config: Section) -> Iterator[str]:
