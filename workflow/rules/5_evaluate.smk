@@ -293,7 +293,7 @@ rule time_scoring:
 rule evaluate:
     input:
         grid(f"results/5_evaluate/{STUDY}/metrics.json"),
-        as_used(),
+        as_used("as_used.json"),
         reach(),
         repetitions(),
         explanations(),

@@ -34,15 +34,26 @@ def of_landmarks(pattern, trained=False):
     return files
 
 
-def as_used():
-    """What each case-control model is worth on a landmark cohort, if it is trained on one too."""
-    pattern = f"results/5_evaluate/{STUDY}/as_used.json"
+#: Each case-control task, landmark task, encoding and model that is scored as it would be used: where
+#: the study trains the same model on the landmark cohort too.
+AS_USED = [
+    [task, landmark, encoding, model]
+    for task, landmark in as_used_of(config)
+    for encoding, model in product(RUN["encodings"], RUN["models"])
+    if is_run(task, encoding=encoding, model=model)
+    and is_run(landmark, encoding=encoding, model=model)
+]
+
+
+def as_used(file):
+    """A file of every case-control model that is scored as it would be used."""
+    named = dict.fromkeys((task, encoding, model) for task, _, encoding, model in AS_USED)
     return [
         path
-        for task, landmarks in LANDMARKS.items()
-        for encoding, model in product(RUN["encodings"], RUN["models"])
-        if any(is_run(landmark, encoding=encoding, model=model) for landmark in landmarks)
-        for path in grid(pattern, task=[task], encoding=[encoding], model=[model])
+        for task, encoding, model in named
+        for path in grid(
+            f"results/5_evaluate/{STUDY}/{file}", task=[task], encoding=[encoding], model=[model]
+        )
     ]
 
 
@@ -196,6 +207,7 @@ def study():
             if is_run(task, encoding=encoding)
         ],
         "scored": combinations("onset"),
+        "as_used": AS_USED,
         "forecasts": combinations("forecast"),
         "next_visits": combinations("next_visit"),
         "replicates": replicates(config["models"], RUN["models"]),

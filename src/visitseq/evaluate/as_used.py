@@ -24,6 +24,17 @@ import pyarrow.parquet as pq
 
 from visitseq.cohort.parts import validation_part
 from visitseq.encode.sequences import Sequences
+from visitseq.evaluate.as_used_content import (
+    AS_USED_METRICS,
+    CASE_CONTROL,
+    COLUMNS,
+    DECISIONS,
+    LANDMARK,
+    LESS_TRAINED_THERE,
+    RAW,
+    TRAINED_THERE,
+    TREAT_ALL,
+)
 from visitseq.evaluate.as_used_judged import (
     WHERE,
     Judged,
@@ -33,13 +44,7 @@ from visitseq.evaluate.as_used_judged import (
     judge,
     read_scores,
 )
-from visitseq.evaluate.as_used_measures import (
-    AS_USED_METRICS,
-    DECISIONS,
-    RAW,
-    Draws,
-    incidence,
-)
+from visitseq.evaluate.as_used_measures import Draws, incidence
 from visitseq.evaluate.as_used_rows import (
     Landmark,
     LandmarkParts,
@@ -59,15 +64,6 @@ from visitseq.train.trained import TrainedModel, load_model
 logger = logging.getLogger(__name__)
 
 Ids = npt.NDArray[np.int64]
-
-#: Columns of as_used_curves.csv; ``x`` is a probability (calibration) or a threshold (decision).
-COLUMNS = ("landmark_task", "trained_on", "curve", "probability", "x", "value", "low", "high")
-
-#: The cohort on which a model was trained.
-CASE_CONTROL, LANDMARK = "case_control", "landmark"
-
-#: The curve of flagging everybody, in the place of a probability.
-TREAT_ALL = "treat_all"
 
 
 def evaluate_as_used(
@@ -184,8 +180,8 @@ def _judge_all(
     curves = [(CASE_CONTROL, *line) for line in judged.curves] + _treat_all(judged)
     if landmark.evaluated is not None:
         other = judge(read_scores(landmark.evaluated, parts), parts, persons, draws)
-        content["trained_on_landmark"] = other.content
-        content["less_trained_on_landmark"] = differences(judged, other, len(persons))
+        content[TRAINED_THERE] = other.content
+        content[LESS_TRAINED_THERE] = differences(judged, other, len(persons))
         curves += [(LANDMARK, *line) for line in other.curves]
     return content, curves
 

@@ -12,17 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from visitseq.evaluate.as_used_measures import (
+from visitseq.evaluate.as_used_content import (
     AS_USED_METRICS,
     DECISIONS,
     RAW,
     RECALIBRATED,
     THRESHOLDS,
-    Draws,
-    Measured,
-    curve_places,
-    measure,
 )
+from visitseq.evaluate.as_used_measures import Draws, Measured, curve_places, measure
 from visitseq.evaluate.as_used_rows import LandmarkParts
 from visitseq.evaluate.decision import read_decision
 from visitseq.evaluate.estimate import Estimate, undefined

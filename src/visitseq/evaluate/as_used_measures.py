@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from visitseq.evaluate.as_used_content import DECISIONS, RAW, RECALIBRATED, THRESHOLDS
 from visitseq.evaluate.as_used_rows import LandmarkRows
 from visitseq.evaluate.bootstrap import set_draws
 from visitseq.evaluate.calibration import brier_score, calibration_intercept, calibration_slope
@@ -31,21 +32,6 @@ Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
 Numbers = dict[str, Floats]  # of shape (draws, numbers)
 
-#: The metrics, in the order of as_used.json.
-AS_USED_METRICS = (
-    "auroc",
-    "auprc",
-    "brier",
-    "calibration_intercept",
-    "calibration_slope",
-    "ici",
-)
-#: The probabilities as they are, and after recalibration.
-RAW, RECALIBRATED = "raw", "recalibrated"
-#: Risks from which on somebody is flagged.
-THRESHOLDS = np.array([0.02, 0.05, 0.1, 0.2])
-#: Thresholds of the decision curve.
-DECISIONS = np.arange(1, 61) / 200
 #: Where the calibration curve begins and ends, and its number of points.
 ENDS, POINTS = (0.025, 0.975), 40
 

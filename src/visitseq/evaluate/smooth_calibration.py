@@ -91,7 +91,7 @@ class SmoothCurve:
         return np.asarray(expit(np.einsum("dk,kp->dp", coefficients, spline)))
 
     def _solve(self, gradient: Floats, moments: Floats, least: Floats) -> Floats:
-        """Solve the Newton equations of each draw; ``least`` on the diagonal keeps them solvable."""
+        """Solve the Newton equations of each draw; ``least`` keeps them solvable."""
         draws, columns = gradient.shape
         curvature = np.zeros((draws, columns, columns))
         curvature[:, self._pairs[0], self._pairs[1]] = moments
