@@ -1,3 +1,53 @@
 # What every stage made in; what a reviewer would ask of it, answered, out.
 #
 # A check writes results/audit/<rule>/<wildcards>/findings.json.
+
+
+AS_USED_CHECK = "results/audit/check_as_used/{site}/{task}/{encoding}"
+
+
+def as_used_findings():
+    """What the models of each case-control task are worth as used, of the first encoding and fold."""
+    first = {task: encoding for task, _, encoding, _ in reversed(AS_USED)}
+    return [
+        path
+        for task, encoding in first.items()
+        for path in grid(f"{AS_USED_CHECK}/findings.json", task=[task], encoding=[encoding])
+        if RUN["folds"]
+    ]
+
+
+def models_as_used(wildcards):
+    """The models of a task and encoding that are scored as they would be used."""
+    place = (wildcards.task, wildcards.encoding)
+    return list(dict.fromkeys(m for t, _, e, m in AS_USED if (t, e) == place))
+
+
+rule check_as_used:
+    input:
+        results=lambda wildcards: expand(
+            f"results/5_evaluate/{STUDY}/as_used.json",
+            **wildcards,
+            model=models_as_used(wildcards),
+            fold=RUN["folds"][0],
+        ),
+        onset_before=of_landmarks("results/2_cohort/{site}/{cohort}/onset_before.csv"),
+    output:
+        findings=f"{AS_USED_CHECK}/findings.json",
+    log:
+        "results/logs/check_as_used/{site}/{task}/{encoding}.log",
+    benchmark:
+        "results/benchmarks/check_as_used/{site}/{task}/{encoding}.tsv"
+    wildcard_constraints:
+        task=either(LANDMARKS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        models=models_as_used,
+        landmarks=lambda wildcards: LANDMARKS[wildcards.task],
+        prediction_months=lookup("tasks/{task}/prediction_months", within=config),
+        minimum_cell=RUN["minimum_cell"],
+        code=fingerprint("audit.as_used"),
+    script:
+        "../scripts/check_as_used.py"

@@ -2,4 +2,7 @@
 
 from visitseq.lazy import stage_functions
 
-__getattr__ = stage_functions(__name__)
+__getattr__ = stage_functions(
+    __name__,
+    check_as_used="as_used",
+)
