@@ -1,18 +1,27 @@
 """Hospitals whose truth is known: what models must not find, and what they must."""
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from calls import ROOT, Workflow
 
+from visitseq.cohort.landmark import build_landmark
+from visitseq.encode.encode import encode_visits
 from visitseq.encode.sequences import read_sequences
 from visitseq.evaluate.bootstrap import resampling_groups
+from visitseq.evaluate.evaluate import evaluate_model
 from visitseq.evaluate.metrics import metric_draws, metric_values
+from visitseq.evaluate.oracle import Truth
 from visitseq.evaluate.oracle_rows import read_part, scored_rows
 from visitseq.evaluate.scored_rows import ScoredRows
+from visitseq.train.baseline import train_baseline
 
 CONFIG = ROOT / "tests/configs/controls.yaml"
 FOLDS = range(2)
@@ -110,3 +119,71 @@ def test_counts_are_found_by_the_regression_as_well_as_can_be(results: Path) -> 
     low, high = interval(oracle[1] - regression[1], 0.95)
     assert low <= 0.01
     assert high < 0.04
+
+
+#: Observed for more than the window, so that every 1 January has a whole one behind it, and lies in
+#: the years in which somebody may be diagnosed.
+LOOKBACK_MONTHS = 19
+
+
+@cache
+def as_used(results: Path, site: str) -> tuple[list[ScoredRows], list[ScoredRows]]:
+    """Test parts of a landmark cohort: scored by the regression trained on it, and by the truth."""
+    config = yaml.safe_load((results / "run_config.yaml").read_text("utf-8"))
+    study: dict[str, Any] = {"seed": 0, "parts": config["run"]["parts"]}
+    task, folder = config["tasks"]["heart_failure_as_used"], results / "landmark" / site
+    phenotype = ROOT / "workflow/phenotypes/heart_failure.yaml"
+    ingested = results / "1_ingest" / site
+    study |= {name: ingested / f"{name}.parquet" for name in ("events", "codes")}
+    build_landmark(
+        site=site, name="each_january", phenotype=phenotype, folder=folder, **study,
+        persons=ingested / "persons.parquet",
+        observation_periods=ingested / "observation_periods.parquet",
+        cohort={**config["cohorts"]["each_january"], "lookback_months": LOOKBACK_MONTHS},
+    )  # fmt: skip
+    encode_visits(
+        task=task, encoding=config["encodings"]["one_hot"], cohort=folder / "cohort.parquet",
+        phenotype=phenotype, ancestors=ingested / "ancestors.parquet", folder=folder, **study,
+    )  # fmt: skip
+    return [_regression(config, task, folder, fold) for fold in FOLDS], [
+        _truth(folder, ingested, fold) for fold in FOLDS
+    ]
+
+
+def _regression(
+    config: dict[str, Any], task: dict[str, Any], folder: Path, fold: int
+) -> ScoredRows:
+    trained, visits = folder / f"fold{fold}", folder / "visits.arrow"
+    study = {"task": task, "fold": fold, "seed": 0, "parts": config["run"]["parts"]}
+    train_baseline(
+        visits=visits, vocabulary=folder / "vocabulary.parquet", folder=trained, vectors=None,
+        encoding=config["encodings"]["one_hot"], model=config["models"]["logistic"], **study,
+    )  # fmt: skip
+    evaluate_model(visits=visits, trained=trained, folder=trained, draws=100, **study)
+    return ScoredRows.from_predictions(pq.read_table(trained / "predictions.parquet"))
+
+
+def _truth(folder: Path, ingested: Path, fold: int) -> ScoredRows:
+    """The hazard on the index date: that of the year to come as far as its beginning tells."""
+    part = read_part(folder / "cohort.parquet", fold)
+    day = part["index_time"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    truth = Truth.read(ingested / "truth.parquet")
+    hazard = pa.array(truth.hazards(part["subject_id"].to_numpy(), day))
+    return scored_rows(part.append_column("hazard", hazard), "hazard")
+
+
+def test_nothing_is_found_as_used_where_nothing_is(results: Path) -> None:
+    regression, truth = as_used(results, "no_signal")
+    assert auroc(truth)[0] == 0.5
+    low, high = interval(auroc(regression)[1], 0.99)
+    assert low <= 0.5 <= high
+    assert high - low < 0.16
+
+
+def test_counts_are_found_as_used_nearly_as_well_as_the_truth_finds_them(results: Path) -> None:
+    """The truth stays ahead: the regression has some 400 onsets to learn 20 effects from."""
+    regression, truth = map(auroc, as_used(results, "counts_only"))
+    assert min(truth[0], regression[0]) > 0.7
+    low, high = interval(truth[1] - regression[1], 0.95)
+    assert low > -0.01
+    assert high < 0.06

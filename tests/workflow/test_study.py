@@ -56,6 +56,8 @@ def test_every_table_keeps_its_contract(study: Workflow) -> None:
         "1_ingest/lakeview/ancestors.parquet": tables.ANCESTORS,
         "2_cohort/lakeview/heart_failure/cohort.parquet": tables.COHORT,
         "2_cohort/lakeview/heart_failure/matches.parquet": tables.MATCHES,
+        "2_cohort/lakeview/each_january/cohort.parquet": tables.COHORT,
+        "2_cohort/lakeview/each_january/outcomes.parquet": tables.OUTCOMES,
         "3_encode/lakeview/heart_failure/one_hot/vocabulary.parquet": tables.vocabulary_schema(7),
         f"5_evaluate/lakeview/heart_failure/{MODEL}/predictions.parquet": tables.PREDICTIONS,
         f"5_evaluate/lakeview/heart_failure/{MODEL}/validation.parquet": tables.PREDICTIONS,
@@ -86,6 +88,22 @@ def test_folds_test_on_their_own_part(study: Workflow) -> None:
         metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
         assert metrics["n"] == (cohort.part == fold).sum()
         assert 0 <= metrics["auroc"]["low"] <= metrics["auroc"]["value"] <= metrics["auroc"]["high"]
+
+
+def test_a_landmark_task_runs_beside_that_of_cases_and_controls(study: Workflow) -> None:
+    results = study.directory / "results"
+    folder = results / "2_cohort/lakeview/each_january"
+    cohort, outcomes = (pq.read_table(folder / f"{n}.parquet") for n in ("cohort", "outcomes"))
+    assert cohort["subject_id"].equals(outcomes["subject_id"])
+    assert pc.sum(pc.equal(outcomes["outcome"], "onset")) == pc.sum(cohort["label"])
+    scored = results / "5_evaluate/lakeview/heart_failure_as_used/one_hot/logistic/fold0"
+    metrics = json.loads((scored / "metrics.json").read_text("utf-8"))
+    assert metrics["n"] == pc.sum(pc.equal(cohort["part"], 0)).as_py()
+    assert metrics["concordance_within_sets"]["value"] is None
+    assert "oracle" not in metrics
+    shown = pq.read_table(results / "7_figures/metrics.parquet", columns=["task", "model"])
+    shown = shown.filter(pc.equal(shown["task"], "heart_failure_as_used"))
+    assert set(shown["model"].to_pylist()) == {"logistic"}
 
 
 def test_the_filled_configuration_is_saved(study: Workflow) -> None:
@@ -124,7 +142,8 @@ def test_an_edit_of_the_library_reruns_the_stages_that_use_it(study: Workflow) -
     with edited(library / "cohort/windows.py", "math.ceil(", "1 + math.ceil("):
         planned = study.planned("--configfile", TINY)
     assert "ingest_site" not in planned
-    assert planned["build_cohort"] == planned["encode_visits"] == 2
+    assert planned["build_cohort"] == planned["build_landmark"] == 2
+    assert planned["encode_visits"] == 4
     with edited(library / "figures/draw.py", "", "EDITED = True\n"):
         assert study.planned("--configfile", TINY) == {"draw_figures": 1}
     with edited(library / "cohort/windows.py", "import math", "# A comment.\nimport math"):

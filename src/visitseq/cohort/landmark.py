@@ -1,10 +1,10 @@
 """Build a landmark cohort: everybody at risk on each 1 January, and who falls ill within a horizon.
 
 A case-control cohort says how well cases are told from controls. A score is used otherwise: on a
-day of the calendar, on everybody who might fall ill (Reps et al., BMC Medical Research Methodology
-2021;21:53). So each 1 January is an index date of every person who on that day is of age, alive,
-observed, has visits enough, and has had no qualifying run; the label says whether the first
-qualifying run begins within the horizon. A person has a row for each such 1 January.
+day of the calendar, on everybody who might fall ill (Reps et al., Journal of Big Data 2021,
+doi:10.1186/s40537-021-00501-2). So each 1 January is an index date of every person who on that day
+is of age, alive, observed, has visits enough, and has had no qualifying run; the label says whether
+the first qualifying run begins within the horizon. A person has a row for each such 1 January.
 
 A run of several visits is known by its last one. So a 1 January is used if the horizon, and after
 it the months within which a run's visits have to come, end with the site's records or before:

@@ -91,9 +91,11 @@ def _records(synthetic: bool) -> list[str]:
 
 def _prediction(task: Section, cohort: Section) -> str:
     if task["kind"] == "onset":
+        months = cohort.get("horizon_months")
+        when = f"within {months:g} months from a 1 January on, the" if months else "at the"
         return (
             f"Whether the disease of the phenotype {cohort['phenotype']} (phenotype.yaml) begins "
-            f"at the index date, from the visits of {task['observation_months']:g} months that end "
+            f"{when} index date, from the visits of {task['observation_months']:g} months that end "
             f"{task['prediction_months']:g} months before it. Codes that define the disease are "
             f"{'left out of' if task['phenotype_codes'] == 'drop' else 'kept in'} the window."
         )
