@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -104,6 +105,20 @@ def test_a_landmark_task_runs_beside_that_of_cases_and_controls(study: Workflow)
     shown = pq.read_table(results / "7_figures/metrics.parquet", columns=["task", "model"])
     shown = shown.filter(pc.equal(shown["task"], "heart_failure_as_used"))
     assert set(shown["model"].to_pylist()) == {"logistic"}
+
+
+def test_case_control_models_are_scored_as_they_would_be_used(study: Workflow) -> None:
+    results = study.directory / "results"
+    folder = results / "5_evaluate/lakeview/heart_failure/one_hot/logistic/fold0"
+    content = json.loads((folder / "as_used.json").read_text("utf-8"))["heart_failure_as_used"]
+    home = json.loads((folder / "metrics.json").read_text("utf-8"))
+    assert content["case_control"]["auroc"] == home["auroc"]
+    outcomes = [content["test"][name] for name in ("onset", "death", "censored", "free")]
+    assert sum(outcomes) == content["test"]["n"] > content["test"]["persons"] > 0
+    assert set(content) > {"raw", "drop", "trained_on_landmark", "less_trained_on_landmark"}
+    assert not (folder.parents[1] / "gru/fold0/as_used.json").exists()  # is not trained there
+    table = pd.read_csv(results / "7_figures/table_as_used.csv")
+    assert set(table["measured_on"]) == {"case_control", "as_used", "trained_on_landmark"}
 
 
 def test_the_filled_configuration_is_saved(study: Workflow) -> None:
@@ -208,6 +223,8 @@ def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
         "table_timing_scoring",
         "fig_importance",
         "table_errors",
+        "fig_as_used",
+        "table_as_used",
     ):
         assert name in html
     assert "synthetic" in html
@@ -217,7 +234,7 @@ def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
     "figure",
     [
         *["roc", "calibration", "strata", "subgroups", "attrition", "love", "cohort", "reach"],
-        "importance",
+        *["importance", "as_used"],
     ],
 )
 def test_synthetic_records_are_labelled(study: Workflow, figure: str) -> None:

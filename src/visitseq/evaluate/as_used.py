@@ -2,9 +2,9 @@
 
 A case-control sample asks for the score on the day on which somebody is diagnosed, among as many
 controls as were drawn. At the bedside it is asked for on a day like any other, of everybody. So the
-model scores every person-year of the landmark task that belongs to its own (Reps et al., Journal of
-Big Data 2021;8:108, where an AUROC of 0.90 in one was 0.56 in the other): the rows of the test
-part, with the weights of ``censoring.py``.
+model scores every person-year of the landmark task that belongs to its own, as Reps et al. (Journal
+of Big Data 2021;8:108) ask of every case-control model: the rows of the test part, with the weights
+of ``censoring.py``.
 
 Beside it stands the same model trained on the landmark cohort itself, where the study has that,
 with differences on the same rows.
