@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from visitseq.evaluate.as_used_content import (
     CASE_CONTROL,
@@ -30,8 +30,9 @@ from visitseq.figures.as_used_table import may_show_place
 from visitseq.figures.dots import draw_dot, finish_auroc
 from visitseq.figures.labels import interval_text, mean_of
 from visitseq.figures.legends import LINE, add_legend, legend_height
-from visitseq.figures.small_cells import SUPPRESSED, show_count
-from visitseq.figures.study import Study
+from visitseq.figures.rows_tested import show_rows
+from visitseq.figures.small_cells import HIDDEN, SUPPRESSED
+from visitseq.figures.study import Setting, Study
 from visitseq.figures.style import (
     GREY,
     PALE,
@@ -119,13 +120,16 @@ def _draw_dots(study: Study, axes: Axes, results: Sequence[AsUsed]) -> None:
     axes.set_yticks(range(len(lines)), [_name(*line) for line in lines])
     axes.set_ylim(len(lines) - 0.5, -0.5)
     finish_auroc(axes, "AUROC")
-    first = results[0]
-    count = show_count(first.total("onset"), study.minimum_cell)
-    axes.set_title(
-        f"{first.setting.site}\n{first.setting.task}, {first.setting.encoding}\n"
-        f"as used: {first.landmark}, {first.total('n'):,} rows, {count} onsets",
-        x=(0.1 - LEFT) / DOTS,
-    )
+    axes.set_title(_title(study, results[0]), x=(0.1 - LEFT) / DOTS)
+
+
+def _title(study: Study, result: AsUsed) -> str:
+    """Say where, what was predicted from what, and on how many rows as used."""
+    site, task, encoding = result.setting
+    landmark = Setting(site, result.landmark, encoding)
+    shown = show_rows(study, landmark, result.total("n"), result.total("onset"))
+    counts = HIDDEN if shown.rows == HIDDEN else f"{shown.rows} rows, {shown.cases} onsets"
+    return f"{site}\n{task}, {encoding}\nas used: {result.landmark} ({counts})"
 
 
 def _name(result: AsUsed, where: str) -> str:
@@ -142,7 +146,7 @@ def _write_drops(study: Study, axes: Axes, height: float, results: Sequence[AsUs
             else SUPPRESSED
         )
         axes.annotate(
-            f"{result.model}: AUROC drops by {said}",
+            f"{result.model}: AUROC drop {said}",
             ((0.1 - LEFT) / DOTS, -(BELOW + LINE * number) / height),
             xycoords="axes fraction",
             fontsize=7,
@@ -165,6 +169,10 @@ def _draw_calibration(study: Study, axes: Axes, results: Sequence[AsUsed]) -> No
     axes.set(xscale="log", yscale="log", xlim=limits, ylim=limits)
     axes.plot(limits, limits, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
     axes.set(xlabel="Predicted risk", ylabel="Observed risk")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(numticks=5))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _draw_decision(study: Study, axes: Axes, results: Sequence[AsUsed]) -> None:
