@@ -19,15 +19,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from visitseq.evaluate.calibration import logit, shortening
+from visitseq.evaluate.calibration import STEPS, logit, shortening
 from visitseq.evaluate.ranking import ratio
 from visitseq.evaluate.scored_rows import ScoredRows
 
 Floats = npt.NDArray[np.float64]
 
 KNOTS = (0.1, 0.5, 0.9)
-STEPS = 50
+
 CLOSE = 1e-9  # largest mean residual of a fit
+PROBES = 64
 LEAST = 1e-14  # curvature of a mean residual
 
 
@@ -49,6 +50,9 @@ class SmoothCurve:
         self.design = spline / self._scale[:, None]
         self._pairs = np.triu_indices(len(self.design))
         self._products = self.design[self._pairs[0]] * self.design[self._pairs[1]]
+        # By falling score, so the ends are among them: what a step changes is seen here.
+        probes = np.linspace(0, len(rows) - 1, PROBES).astype(np.intp)
+        self._probes = self.design[:, probes]
         self._start: Floats = np.zeros(len(self.design))
         start = self.fit(rows.weight[None])[0]
         self._start = np.where(np.isnan(start), 0, start)
@@ -77,7 +81,8 @@ class SmoothCurve:
             spread = weights[left] * probability * (1 - probability)
             moments = np.einsum("dr,mr->dm", spread, self._products)
             step = self._solve(gradient[going], moments, LEAST * total[left])
-            fit[left] += step * shortening(np.abs(step).sum(axis=1))[:, None]
+            change = np.abs(np.einsum("dk,kp->dp", step, self._probes)).max(axis=1)
+            fit[left] += step * shortening(change)[:, None]
         fit[left] = np.nan
         return fit
 
