@@ -47,8 +47,13 @@ def test_a_score_that_keeps_its_worth_passes(tmp_path: Path) -> None:
     evidence = found["score_as_used"].evidence
     assert "a drop of 0.050 [-0.020, 0.120]" in evidence
     assert "40 an onset within the horizon, 60 a death before one, <10 censored" in evidence
-    assert "15 of all parts left out" in evidence  # 7 and 8: 31 days are a month
+    # 7 and 8: a month has 31 days.
+    assert "of all parts 15 left out who fell ill in the gap" in evidence
+    assert "cannot be told" in evidence
     assert found["score_as_used"].numbers["censored"] is None
+    small = checked(tmp_path, drop={"auroc": estimate(0.01, -0.02, 0.04)})["score_as_used"]
+    assert small.verdict == "pass"
+    assert "cannot be told" not in small.evidence
 
 
 @pytest.mark.parametrize(("low", "verdict"), [(0.051, "warn"), (0.049, "pass"), (None, "warn")])

@@ -109,7 +109,8 @@ def _of_score(model: str, task: str, content: Content, rows: str, place: Content
             f"{LARGE_DROP}. Train on the landmark cohort itself, or match on less."
         )
         return Finding("score_as_used", "warn", evidence + ".", advice, numbers)
-    return Finding("score_as_used", "pass", evidence + ".", numbers=numbers)
+    unsure = f"; whether it is above {LARGE_DROP} cannot be told" if drop.high > LARGE_DROP else ""
+    return Finding("score_as_used", "pass", f"{evidence}{unsure}.", numbers=numbers)
 
 
 def _of_calibration(model: str, task: str, content: Content, rows: str, place: Content) -> Finding:
@@ -158,9 +159,7 @@ def _counts(test: Content, gap: int, minimum: int) -> tuple[str, dict[str, Any]]
     }
     said = [f"{show_count(numbers[name], minimum)} {text}" for name, text in words.items()]
     rows = f"{show_count(test['n'], minimum)} rows: {', '.join(said)}; "
-    rows += (
-        f"{show_count(gap, minimum)} of all parts left out, ill in the gap before the index date"
-    )
+    rows += f"of all parts {show_count(gap, minimum)} left out who fell ill in the gap"
     shown = {
         name: number if may_show(number, minimum) else None for name, number in numbers.items()
     }

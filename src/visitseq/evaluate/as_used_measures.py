@@ -5,8 +5,7 @@ recalibration. What recalibration does not change is computed once: the order of
 smooth calibration curve. The calibration slope is divided by that of the recalibration.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +29,6 @@ from visitseq.evaluate.smooth_calibration import (
 
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
-Numbers = dict[str, Floats]  # of shape (draws, numbers)
 
 #: Where the calibration curve begins and ends, and its number of points.
 ENDS, POINTS = (0.025, 0.975), 40
@@ -51,7 +49,7 @@ class Measured(NamedTuple):
     """Numbers of some rows by name, each an estimate, and their draws, shape (draws, numbers)."""
 
     estimates: dict[str, list[Estimate]]
-    drawn: Numbers
+    drawn: dict[str, Floats]
 
 
 def measure(
@@ -74,39 +72,75 @@ def measure(
     -------
     dict of Measured
         By state, ``RAW`` and, where that could be fitted, ``RECALIBRATED``: ``AS_USED_METRICS``,
-        the rates (``flagged.py``) at ``THRESHOLDS``, ``net_benefit`` at ``DECISIONS``; of raw
-        probabilities also the rates at the own threshold (``own_…``), the ``curve`` at
-        ``curve_places``, ``observed`` (the weighted share of cases) and ``net_benefit_of_all``.
+        the rates (``flagged.py``) at ``THRESHOLDS``, ``net_benefit`` and ``net_benefit_of_all`` at
+        ``DECISIONS``; of raw probabilities also the rates at the own threshold (``own_…``), the
+        ``curve`` at ``curve_places`` and ``observed``, the weighted share of cases.
     """
-    smooth, places = SmoothCurve(rows), curve_places(rows)
     states = {RAW: (rows, 1.0)}
     if fit.reason is None:
         states[RECALIBRATED] = (recalibrated(rows, fit), fit.slope)
+    numbers = _Numbers(states, threshold, SmoothCurve(rows), curve_places(rows))
+    values = numbers.of_draws(rows.weight[None])
+    chunks = [numbers.of_draws(weights) for weights in rows.weights(*draws)]
+    found = {state: Measured({}, {}) for state in states}
+    for state, name in values:
+        drawn = np.concatenate([chunk[state, name] for chunk in chunks])
+        found[state].drawn[name] = drawn
+        found[state].estimates[name] = _with_intervals(
+            values[state, name][0], drawn, len(rows.groups.ids)
+        )
+    return found
 
-    def compute(weights: Floats) -> Numbers:
-        coefficients = smooth.fit(weights)
-        curve, observed = roc_curve(rows, weights), smooth.at_rows(coefficients)
-        shared = {
-            "auroc": area_under_roc(curve)[:, None],
-            "auprc": average_precision(curve)[:, None],
-            "slope": calibration_slope(rows, weights)[:, None],
+
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """All numbers, each by its state and name.
+
+    Attributes
+    ----------
+    states
+        The rows with the probabilities of each state, raw ones first, and the slope by which the
+        log odds were multiplied.
+    threshold
+        The model's own.
+    smooth, places
+        The calibration curve of the raw probabilities, and where it is drawn.
+    """
+
+    states: dict[str, tuple[ScoredRows, float]]
+    threshold: float
+    smooth: SmoothCurve
+    places: Floats
+
+    def of_draws(self, weights: Floats) -> dict[tuple[str, str], Floats]:
+        """Compute all for weights of shape (draws, rows); each of shape (draws, numbers)."""
+        rows, _ = self.states[RAW]
+        coefficients = self.smooth.fit(weights)
+        observed = self.smooth.at_rows(coefficients)
+        curve, slope = roc_curve(rows, weights), calibration_slope(rows, weights)
+        own = rates(flag(rows.score, rows.case, weights, np.array([self.threshold])))
+        numbers = {
+            (RAW, "curve"): self.smooth.at(coefficients, self.places),
+            (RAW, "observed"): _share_of_cases(rows, weights),
+            **{(RAW, f"own_{name}"): values for name, values in own.items()},
         }
-        numbers: Numbers = {}
-        for state, (own, slope) in states.items():
-            of_state = {
-                "auroc": shared["auroc"],
-                "auprc": shared["auprc"],
-                "calibration_slope": shared["slope"] / slope,
-                **_of_probabilities(own, weights, observed),
+        for state, (of_state, factor) in self.states.items():
+            values = {
+                "auroc": area_under_roc(curve)[:, None],
+                "auprc": average_precision(curve)[:, None],
+                "calibration_slope": slope[:, None] / factor,
+                **_of_probabilities(of_state, weights, observed),
             }
-            numbers |= {f"{state} {name}": values for name, values in of_state.items()}
-        own_threshold = rates(flag(rows.score, rows.case, weights, np.array([threshold])))
-        numbers |= {f"{RAW} own_{name}": values for name, values in own_threshold.items()}
-        numbers[f"{RAW} curve"] = smooth.at(coefficients, places)
-        numbers[f"{RAW} observed"] = _share_of_cases(rows, weights)
+            numbers |= {(state, name): value for name, value in values.items()}
         return numbers
 
-    return _by_state(estimate_all(rows, compute, draws), states)
+
+def _with_intervals(values: Floats, drawn: Floats, groups: int) -> list[Estimate]:
+    """Give each value its interval; ``drawn`` has the shape (draws, values)."""
+    return [
+        undefined(NOTHING) if np.isnan(value) else with_interval(value, own, groups)
+        for value, own in zip(values.tolist(), drawn.T, strict=True)
+    ]
 
 
 def recalibrated(rows: ScoredRows, fit: Recalibration) -> ScoredRows:
@@ -135,23 +169,7 @@ def incidence(rows: LandmarkRows, persons: Ids, draws: Draws) -> Estimate:
     return with_interval(value, np.array(drawn), len(persons))
 
 
-def estimate_all(rows: ScoredRows, compute: Callable[[Floats], Numbers], draws: Draws) -> Measured:
-    """Estimate all that ``compute`` gives for weights of the rows, shape (draws, rows)."""
-    values = compute(rows.weight[None])
-    chunks = [compute(weights) for weights in rows.weights(*draws)]
-    drawn = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in values}
-    groups = len(rows.groups.ids)
-    estimates = {
-        name: [
-            undefined(NOTHING) if np.isnan(value) else with_interval(value, own, groups)
-            for value, own in zip(numbers[0].tolist(), drawn[name].T, strict=True)
-        ]
-        for name, numbers in values.items()
-    }
-    return Measured(estimates, drawn)
-
-
-def _of_probabilities(rows: ScoredRows, weights: Floats, observed: Floats) -> Numbers:
+def _of_probabilities(rows: ScoredRows, weights: Floats, observed: Floats) -> dict[str, Floats]:
     """What depends on the probabilities themselves; ``observed`` is the curve at each row."""
     at_thresholds = flag(rows.probability, rows.case, weights, THRESHOLDS)
     at_decisions = flag(rows.probability, rows.case, weights, DECISIONS)
@@ -168,18 +186,3 @@ def _of_probabilities(rows: ScoredRows, weights: Floats, observed: Floats) -> Nu
 def _share_of_cases(rows: ScoredRows, weights: Floats) -> Floats:
     cases = np.einsum("dr,r->d", weights, rows.case.astype(np.float64))
     return ratio(cases, weights.sum(axis=1))[:, None]
-
-
-def _by_state(
-    measured: Measured, states: dict[str, tuple[ScoredRows, float]]
-) -> dict[str, Measured]:
-    """Part the numbers named ``state name`` by state."""
-    found = {}
-    for state in states:
-        names = [name for name in measured.drawn if name.startswith(f"{state} ")]
-        short = {name: name.removeprefix(f"{state} ") for name in names}
-        found[state] = Measured(
-            {short[name]: measured.estimates[name] for name in names},
-            {short[name]: measured.drawn[name] for name in names},
-        )
-    return found
