@@ -105,6 +105,9 @@ def test_a_landmark_task_runs_beside_that_of_cases_and_controls(study: Workflow)
     shown = pq.read_table(results / "7_figures/metrics.parquet", columns=["task", "model"])
     shown = shown.filter(pc.equal(shown["task"], "heart_failure_as_used"))
     assert set(shown["model"].to_pylist()) == {"logistic"}
+    flow = (results / "7_figures/fig_attrition.svg").read_text("utf-8")
+    assert "Index dates" in flow
+    assert "no qualifying run before the index date" in flow
 
 
 def test_case_control_models_are_scored_as_they_would_be_used(study: Workflow) -> None:
