@@ -130,6 +130,7 @@ def study_of(**changes: Any) -> dict[str, Any]:
         "replicates": {name: [name] for name in study["models"]},
         "model_sections": {name: model_section(name) for name in study["models"]},
         "encoding_sections": {name: ENCODINGS[name] for name in study["encodings"]},
+        "as_used": [],
         "choi_compat": [],
         "transfer": [],
         "in_time": [],

@@ -1,5 +1,6 @@
 """Hospitals whose truth is known: what models must not find, and what they must."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from calls import ROOT, Workflow
 from visitseq.cohort.landmark import build_landmark
 from visitseq.encode.encode import encode_visits
 from visitseq.encode.sequences import read_sequences
+from visitseq.evaluate.as_used import evaluate_as_used
+from visitseq.evaluate.as_used_rows import Landmark
 from visitseq.evaluate.bootstrap import resampling_groups
 from visitseq.evaluate.evaluate import evaluate_model
 from visitseq.evaluate.metrics import metric_draws, metric_values
@@ -187,3 +190,45 @@ def test_counts_are_found_as_used_nearly_as_well_as_the_truth_finds_them(results
     low, high = interval(truth[1] - regression[1], 0.95)
     assert low > -0.01
     assert high < 0.06
+
+
+def case_control_as_used(results: Path, site: str, fold: int) -> dict[str, Any]:
+    """What the regression trained on cases and controls is worth on the landmark cohort."""
+    as_used(results, site)
+    folder, own = results / "landmark" / site, f"{site}/heart_failure/one_hot"
+    visits, vocabulary, outcomes = (
+        folder / name for name in ("visits.arrow", "vocabulary.parquet", "outcomes.parquet")
+    )
+    evaluate_as_used(
+        trained=results / f"4_train/{own}/logistic/fold{fold}",
+        vocabulary=results / f"3_encode/{own}/vocabulary.parquet",
+        evaluated=results / f"5_evaluate/{own}/logistic/fold{fold}",
+        landmarks={"used": Landmark(visits, vocabulary, outcomes, folder / f"fold{fold}")},
+        fold=fold, parts=5, seed=0, draws=200, folder=folder,
+    )  # fmt: skip
+    content: dict[str, Any] = json.loads((folder / "as_used.json").read_text("utf-8"))["used"]
+    return content
+
+
+def test_nothing_drops_where_nothing_is(results: Path) -> None:
+    for fold in FOLDS:
+        content = case_control_as_used(results, "no_signal", fold)
+        for estimate, truth in ((content["raw"]["auroc"], 0.5), (content["drop"]["auroc"], 0)):
+            reach = 1.5 * (estimate["high"] - estimate["low"]) / 2  # 99.7% and not 95%
+            assert abs(estimate["value"] - truth) < reach
+        # The matching made one case in eleven; nobody's year is as bad.
+        assert content["raw"]["calibration_intercept"]["high"] < 0
+
+
+def test_counts_are_found_as_used_by_who_learned_them_from_cases_and_controls(
+    results: Path,
+) -> None:
+    """As well as by who learned them there, and recalibrated the risks are right on average."""
+    for fold in FOLDS:
+        content = case_control_as_used(results, "counts_only", fold)
+        assert content["raw"]["auroc"]["value"] > 0.7
+        assert content["less_trained_on_landmark"]["auroc"]["high"] > -0.02
+        assert abs(content["drop"]["auroc"]["value"]) < 0.1
+        raw, mended = (content[s]["calibration_intercept"] for s in ("raw", "recalibrated"))
+        assert abs(mended["value"]) < abs(raw["value"])
+        assert mended["low"] < 0 < mended["high"]

@@ -160,6 +160,20 @@ def test_canaries_sing_where_there_are_cases_enough(study: Workflow) -> None:
     assert all(finding.evidence.startswith("Too few cases: ") for finding in few)
 
 
+def test_case_control_models_are_scored_as_they_would_be_used(study: Workflow) -> None:
+    results = study.directory / "results"
+    folder = results / "5_evaluate/lakeview/heart_failure/one_hot/logistic/fold0"
+    content = json.loads((folder / "as_used.json").read_text("utf-8"))["heart_failure_as_used"]
+    home = json.loads((folder / "metrics.json").read_text("utf-8"))
+    assert content["case_control"]["auroc"] == home["auroc"]
+    outcomes = [content["test"][name] for name in ("onset", "death", "censored", "free")]
+    assert sum(outcomes) == content["test"]["n"] > content["test"]["persons"] > 0
+    assert set(content) > {"raw", "drop", "trained_on_landmark", "less_trained_on_landmark"}
+    assert not (folder.parents[1] / "gru/fold0/as_used.json").exists()  # is not trained there
+    table = pd.read_csv(results / "7_figures/table_as_used.csv")
+    assert set(table["measured_on"]) == {"case_control", "as_used", "trained_on_landmark"}
+
+
 def test_the_filled_configuration_is_saved(study: Workflow) -> None:
     saved = yaml.safe_load((study.directory / "results/run_config.yaml").read_text("utf-8"))
     assert saved["models"]["gru"]["hidden"] == 8
@@ -270,6 +284,8 @@ def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
         "table_in_time",
         "audit.html",
         "audit.csv",
+        "fig_as_used",
+        "table_as_used",
     ):
         assert name in html
     assert "synthetic" in html
@@ -279,7 +295,7 @@ def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
     "figure",
     [
         *["roc", "calibration", "strata", "subgroups", "attrition", "love", "cohort", "reach"],
-        "importance",
+        *["importance", "as_used"],
     ],
 )
 def test_synthetic_records_are_labelled(study: Workflow, figure: str) -> None:

@@ -4,6 +4,7 @@
 #   evaluate_model      scores, threshold, bootstrap -> predictions, validation, metrics
 #   evaluate_forecast   the likeliest labels of the visits ahead -> the same files
 #   evaluate_next_visit the likeliest labels and the days at every visit -> the same files, strata
+#   evaluate_as_used    case-control models on the landmark rows of the test part -> as_used, its curves
 #   measure_reach       recurrent networks: the gradient at every state by distance from the end -> reach
 #   measure_repetition  of the next visit: the entropy after one code again and again -> repetition
 #   explain_model       what each code adds to the logits of the test part -> importance
@@ -127,6 +128,40 @@ rule evaluate_next_visit:
         code=fingerprint("evaluate.next_visit"),
     script:
         "../scripts/evaluate_next_visit.py"
+
+
+rule evaluate_as_used:
+    input:
+        weights=weights_of,
+        model=f"results/4_train/{STUDY}/model.json",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+        predictions=f"results/5_evaluate/{STUDY}/predictions.parquet",
+        metrics=f"results/5_evaluate/{STUDY}/metrics.json",
+        visits=of_landmarks("results/3_encode/{site}/{task}/{encoding}/visits.arrow"),
+        vocabularies=of_landmarks("results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet"),
+        outcomes=of_landmarks("results/2_cohort/{site}/{cohort}/outcomes.parquet"),
+        evaluated=of_landmarks(f"results/5_evaluate/{STUDY}/metrics.json", trained=True),
+    output:
+        metrics=f"results/5_evaluate/{STUDY}/as_used.json",
+        curves=f"results/5_evaluate/{STUDY}/as_used_curves.csv",
+    log:
+        f"results/logs/evaluate_as_used/{STUDY}.log",
+    benchmark:
+        f"results/benchmarks/evaluate_as_used/{STUDY}.tsv"
+    wildcard_constraints:
+        task=either(LANDMARKS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        landmarks=lambda wildcards: LANDMARKS[wildcards.task],
+        trained=trained_on_landmark,
+        parts=RUN["parts"],
+        seed=RUN["seed"],
+        draws=RUN["bootstrap"],
+        code=fingerprint("evaluate.as_used"),
+    script:
+        "../scripts/evaluate_as_used.py"
 
 
 rule measure_reach:
@@ -258,6 +293,7 @@ rule time_scoring:
 rule evaluate:
     input:
         grid(f"results/5_evaluate/{STUDY}/metrics.json"),
+        as_used("as_used.json"),
         reach(),
         repetitions(),
         explanations(),

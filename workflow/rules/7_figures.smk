@@ -25,6 +25,8 @@ rule draw_figures:
             task=run_tasks("next_visit"),
         ),
         repetitions(),
+        as_used("as_used.json"),
+        as_used("as_used_curves.csv"),
         coverages(),
         abroad("metrics.json"),
         abroad("curve.csv"),
@@ -44,6 +46,8 @@ rule draw_figures:
         [shown(name, chapter) for name, chapter in PAPER_FIGURES.items()],
         [shown(name, "Next visit") for name in NEXT_VISIT_FIGURES],
         [shown(name, "Transfer") for name in TRANSFER_FIGURES],
+        [shown(name, "Audit") for name in AS_USED_OUTPUTS],
+        [listed(name, "Audit") for name in AS_USED_OUTPUTS],
         listed("metrics", "Prediction"),
         listed("comparisons", "Prediction"),
         listed("delong", "Prediction"),
@@ -62,7 +66,7 @@ rule draw_figures:
         expand(
             "results/7_figures/fig_{name}.pdf",
             name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES, *NEXT_VISIT_FIGURES]
-            + TRANSFER_FIGURES,
+            + [*TRANSFER_FIGURES, *AS_USED_OUTPUTS],
         ),
         metrics="results/7_figures/metrics.parquet",
     log:

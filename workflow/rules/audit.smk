@@ -5,6 +5,7 @@
 #   check_splits    is nobody on both sides, and was nothing fitted outside its parts
 #   run_canaries    data in which the answer is known, through stages 3 to 5: is it found
 #   test_in_time    is a model of earlier years worth as much in later ones; in_time.json besides
+#   check_as_used   what is a case-control model worth among everybody at risk
 #   write_audit     the findings of all checks -> audit.csv, audit.html
 #   pass_audit      audit.csv -> passed.json, which the figures wait for; fails where a check failed
 #
@@ -167,6 +168,36 @@ rule test_in_time:
         code=fingerprint("audit.in_time"),
     script:
         "../scripts/test_in_time.py"
+
+
+rule check_as_used:
+    input:
+        results=lambda wildcards: expand(
+            f"results/5_evaluate/{STUDY}/as_used.json",
+            **wildcards,
+            model=models_as_used(wildcards),
+            fold=RUN["folds"][0],
+        ),
+        onset_before=of_landmarks("results/2_cohort/{site}/{cohort}/onset_before.csv"),
+    output:
+        findings=f"{AS_USED_CHECK}/findings.json",
+    log:
+        "results/logs/check_as_used/{site}/{task}/{encoding}.log",
+    benchmark:
+        "results/benchmarks/check_as_used/{site}/{task}/{encoding}.tsv"
+    wildcard_constraints:
+        task=either(LANDMARKS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        models=models_as_used,
+        landmarks=lambda wildcards: LANDMARKS[wildcards.task],
+        prediction_months=lookup("tasks/{task}/prediction_months", within=config),
+        minimum_cell=RUN["minimum_cell"],
+        code=fingerprint("audit.as_used"),
+    script:
+        "../scripts/check_as_used.py"
 
 
 rule write_audit:

@@ -81,6 +81,26 @@ def evaluated_models(wildcards):
     return [place.format(**wildcards, model=name, fold=RUN["folds"][0]) for name in names]
 
 
+AS_USED_CHECK = "results/audit/check_as_used/{site}/{task}/{encoding}"
+
+
+def as_used_findings():
+    """What the models of each case-control task are worth as used, of the first encoding and fold."""
+    first = {task: encoding for task, _, encoding, _ in reversed(AS_USED)}
+    return [
+        path
+        for task, encoding in first.items()
+        for path in grid(f"{AS_USED_CHECK}/findings.json", task=[task], encoding=[encoding])
+        if RUN["folds"]
+    ]
+
+
+def models_as_used(wildcards):
+    """The models of a task and encoding that are scored as they would be used."""
+    place = (wildcards.task, wildcards.encoding)
+    return list(dict.fromkeys(m for t, _, e, m in AS_USED if (t, e) == place))
+
+
 def findings():
     """What every check of the study found."""
     return [
@@ -89,6 +109,7 @@ def findings():
         f"{SPLITS_CHECK}/findings.json",
         *canary_findings(),
         *in_time_findings(),
+        *as_used_findings(),
     ]
 
 

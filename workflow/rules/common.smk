@@ -23,6 +23,7 @@ from visitseq.config import fill_config, merge_config
 from visitseq.errors import UserError
 from visitseq.fingerprint import code_digest
 from visitseq.grid import (
+    as_used_of,
     asked,
     has_oracle,
     lacks_outcome,

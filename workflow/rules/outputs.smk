@@ -20,6 +20,7 @@ TITLES = {
     "transfer_fraction": "by share of the target's training part",
     "transfer_curve": "by epoch, pre-trained and from scratch",
     "transfer_coverage": "codes that the other site knows",
+    "as_used": "the score as it would be used",
     "transfer_calibration": "calibration at the target",
 }
 
@@ -77,6 +78,8 @@ NEXT_VISIT_FIGURES = NEXT_VISIT_FIGURES if run_tasks("next_visit") else []
 NEXT_VISIT_TABLES = ["next_visit_data", "next_visit"] if run_tasks("next_visit") else []
 # Only where a task asks for it.
 NEXT_VISIT_TABLES += ["choi_compat"] if CHOI_COMPAT else []
+# The score as it would be used, where the study has a landmark cohort beside cases and controls.
+AS_USED_OUTPUTS = ["as_used"] if AS_USED else []
 # The figures and tables of models that move from site to site, where the study moves any.
 TRANSFER_FIGURES = [
     f"transfer_{what}" for what in ("matrix", "fraction", "curve", "coverage", "calibration")
@@ -90,10 +93,11 @@ FIGURES = [
     *expand("results/7_figures/table_{name}.csv", name=TABLE_NAMES),
     *expand("results/7_figures/table_{name}.csv", name=[*PAPER_TABLES, *NEXT_VISIT_TABLES]),
     *expand("results/7_figures/table_{name}.csv", name=[*TRANSFER_TABLES, *AUDIT_TABLES]),
+    *expand("results/7_figures/table_{name}.csv", name=AS_USED_OUTPUTS),
     *expand(
         "results/7_figures/fig_{name}.{format}",
         name=[*FIGURE_NAMES, *FORECAST_FIGURES, *PAPER_FIGURES, *NEXT_VISIT_FIGURES]
-        + TRANSFER_FIGURES,
+        + [*TRANSFER_FIGURES, *AS_USED_OUTPUTS],
         format=["svg", "pdf"],
     ),
 ]

@@ -8,6 +8,55 @@ def oracles():
     return expand("results/5_evaluate/{site}/{task}/oracle.parquet", site=sites, task=tasks)
 
 
+#: The landmark tasks on whose rows the models of a case-control task are scored.
+LANDMARKS = {
+    task: [own for other, own in as_used_of(config) if other == task]
+    for task, _ in as_used_of(config)
+}
+
+
+def trained_on_landmark(wildcards):
+    """The landmark tasks of a task in which the study trains the same model."""
+    names = {"encoding": wildcards.encoding, "model": wildcards.model}
+    return [task for task in LANDMARKS[wildcards.task] if is_run(task, **names)]
+
+
+def of_landmarks(pattern, trained=False):
+    """A file of each landmark task of a task; with `trained`, where the same model is trained."""
+
+    def files(wildcards):
+        tasks = trained_on_landmark(wildcards) if trained else LANDMARKS[wildcards.task]
+        cohorts = {task: config["tasks"][task]["cohort"] for task in tasks}
+        return [
+            pattern.format(**{**wildcards, "task": task, "cohort": cohorts[task]}) for task in tasks
+        ]
+
+    return files
+
+
+#: Each case-control task, landmark task, encoding and model that is scored as it would be used: where
+#: the study trains the same model on the landmark cohort too.
+AS_USED = [
+    [task, landmark, encoding, model]
+    for task, landmark in as_used_of(config)
+    for encoding, model in product(RUN["encodings"], RUN["models"])
+    if is_run(task, encoding=encoding, model=model)
+    and is_run(landmark, encoding=encoding, model=model)
+]
+
+
+def as_used(file):
+    """A file of every case-control model that is scored as it would be used."""
+    named = dict.fromkeys((task, encoding, model) for task, _, encoding, model in AS_USED)
+    return [
+        path
+        for task, encoding, model in named
+        for path in grid(
+            f"results/5_evaluate/{STUDY}/{file}", task=[task], encoding=[encoding], model=[model]
+        )
+    ]
+
+
 def reach():
     """How far back each network of the study sees in the tasks with an outcome."""
     forward = [name for name in RUN["models"] if name in FORWARD]
@@ -178,6 +227,7 @@ def study():
             if is_run(task, encoding=encoding)
         ],
         "scored": combinations("onset"),
+        "as_used": AS_USED,
         "forecasts": combinations("forecast"),
         "next_visits": combinations("next_visit"),
         "replicates": replicates(config["models"], RUN["models"]),

@@ -4,6 +4,7 @@ from visitseq.lazy import stage_functions
 
 __getattr__ = stage_functions(
     __name__,
+    check_as_used="as_used",
     check_matching="matching",
     check_splits="splits",
     check_windows="windows",

@@ -134,7 +134,14 @@ def read_sequences(path: Path, *, without_outcome: bool = False) -> Sequences:
     ValueError
         The file breaks the contract of visits.arrow.
     """
-    batch = open_batch(path)
+    return sequences_of(open_batch(path), path, without_outcome=without_outcome)
+
+
+def sequences_of(batch: pa.RecordBatch, path: Path, *, without_outcome: bool = False) -> Sequences:
+    """Take the sequences of the record batch of a visits.arrow, as ``read_sequences`` does.
+
+    ``path`` names the file in messages.
+    """
     check_lists(batch, ["days", "days_to_index"], path)
     column = batch.column("label")
     labelled = not (without_outcome and len(column) and column.null_count == len(column))

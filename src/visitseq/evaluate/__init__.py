@@ -12,6 +12,7 @@ __getattr__ = stage_functions(
     evaluate_forecast="forecast",
     evaluate_next_visit="next_visit",
     score_oracle="oracle",
+    evaluate_as_used="as_used",
     measure_reach="reach",
     measure_repetition="repetition",
     time_scoring="scoring_time",

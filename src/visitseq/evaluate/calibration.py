@@ -108,8 +108,11 @@ def _ends(predictor: Floats, present: Flags) -> tuple[Floats, Floats]:
 
 
 def _fit_intercept(predictor: Floats, case: Flags, weights: Floats) -> Floats:
-    intercept = np.zeros(len(weights))
-    allowed = CLOSE * weights.sum(axis=1)
+    total, probability = weights.sum(axis=1), expit(predictor)
+    shares = (_sum(weights, own) / total for own in (case.astype(np.float64), probability))
+    # Right if all had the same probability.
+    observed, expected = (logit(share) for share in shares)
+    intercept, allowed = observed - expected, CLOSE * total
     for _ in range(STEPS):
         probability = expit(predictor + intercept[:, None])
         gradient = _sum(weights, case - probability)
@@ -117,7 +120,7 @@ def _fit_intercept(predictor: Floats, case: Flags, weights: Floats) -> Floats:
             break
         curvature = _sum(weights, probability * (1 - probability))
         step = gradient / np.maximum(curvature, SMALLEST)
-        intercept += step * _shortening(np.abs(step))
+        intercept += step * shortening(np.abs(step))
     intercept[np.abs(gradient) >= allowed] = np.nan
     return intercept
 
@@ -162,7 +165,7 @@ def fit_logistic(x: Floats, target: Floats | Flags, weights: Floats, start: Floa
         curvature = _moments(weights * (probability * (1 - probability)), x)
         step = _solve(gradient, curvature)
         change = np.abs(step[:, :1] + step[:, 1:] * ends).max(axis=1)
-        fit += step * _shortening(change)[:, None]
+        fit += step * shortening(change)[:, None]
     fit[np.abs(gradient).max(axis=1) >= allowed] = np.nan
     return fit
 
@@ -182,7 +185,7 @@ def _solve(gradient: Floats, curvature: Floats) -> Floats:
     return np.asarray(adjugate / determinant[:, None])
 
 
-def _shortening(change: Floats) -> Floats:
+def shortening(change: Floats) -> Floats:
     """log(1 + d) / d, 1 at d = 0."""
     factor = np.ones_like(change)
     np.divide(np.log1p(change), change, out=factor, where=change > 0)

@@ -28,6 +28,10 @@ class Decision(NamedTuple):
     threshold: Threshold
     platt: Platt | None
 
+    def probabilities(self, scores: Floats) -> Floats:
+        """Probability of being a case of each score, shape (rows,)."""
+        return self.platt.probabilities(scores) if self.platt else scores
+
     def table(self, sequences: Sequences, scores: Floats, task: Mapping[str, Any]) -> pa.Table:
         """Lay the scores of ``sequences`` out as predictions.
 
@@ -42,7 +46,7 @@ class Decision(NamedTuple):
         return predictions_table(
             sequences,
             scores,
-            probabilities=self.platt.probabilities(scores) if self.platt else scores,
+            probabilities=self.probabilities(scores),
             threshold=self.threshold.value,
             observation_months=task["observation_months"],
             prediction_months=task["prediction_months"],

@@ -88,13 +88,13 @@ def evaluate_model(
     model = load_model(trained)
     test = sequences.take(sequences.rows_of_parts([fold]))
     validation = sequences.take(sequences.rows_of_parts([validation_part(fold, parts)]))
-    validation_scores = _score(model, validation, trained)
+    validation_scores = score_sequences(model, validation, trained)
     decision = (
         read_decision(home)
         if home
         else decide(validation.label, validation_scores, _base_rate(model))
     )
-    predictions = decision.table(test, _score(model, test, trained), task)
+    predictions = decision.table(test, score_sequences(model, test, trained), task)
     write_parquet(predictions, folder / "predictions.parquet")
     chosen_by = decision.table(validation, validation_scores, task)
     write_parquet(chosen_by, folder / "validation.parquet")
@@ -127,8 +127,14 @@ def _in_words(metric: Mapping[str, Any]) -> str:
     return f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"
 
 
-def _score(model: TrainedModel, sequences: Sequences, trained: Path) -> Floats:
-    """Score the rows; a part without rows has no scores."""
+def score_sequences(model: TrainedModel, sequences: Sequences, trained: Path) -> Floats:
+    """Score the rows; a part without rows has no scores.
+
+    Raises
+    ------
+    UserError
+        The model in ``trained`` gives a row no finite score.
+    """
     if not len(sequences):
         return np.empty(0)
     scores = model.score(sequences)

@@ -1,7 +1,8 @@
 """The metrics of a binary prediction, each with its bootstrap interval.
 
 One function computes a metric on a matrix of weights, a row a draw. The estimate itself is the
-draw in which every row weighs 1, so value and interval come from the same code.
+draw in which every row has its own weight (1 throughout, but where rows are missing), so value and
+interval come from the same code.
 """
 
 import math
@@ -105,7 +106,7 @@ def estimates_and_draws(
     rows: ScoredRows, draws: int, seed: int, fold: int, metrics: tuple[str, ...] = METRICS
 ) -> tuple[dict[str, Estimate], dict[str, Floats]]:
     """Estimate as ``estimate_metrics`` does, and give the draws of what is defined besides."""
-    reason = _missing_class(rows)
+    reason = missing_class(rows)
     defined = tuple(m for m in metrics if reason is None or (m in _OF_ONE_CLASS and len(rows)))
     estimates, drawn = _estimate_defined(rows, draws, seed, fold, defined)
     filled = {m: estimates[m] if m in estimates else undefined(str(reason)) for m in metrics}
@@ -148,7 +149,7 @@ def _estimate_defined(
     """Estimate metrics for which the rows have the classes that they need."""
     if not metrics:
         return {}, {}
-    values = metric_values(rows, np.ones((1, len(rows))), metrics)
+    values = metric_values(rows, rows.weight[None], metrics)
     drawn = metric_draws(rows, draws, seed, fold, metrics)
     estimates = {}
     for metric in metrics:
@@ -161,7 +162,7 @@ def _estimate_defined(
     return estimates, drawn
 
 
-def _missing_class(rows: ScoredRows) -> str | None:
+def missing_class(rows: ScoredRows) -> str | None:
     """Name what the rows lack, None where they have both classes."""
     if not len(rows):
         return "no row"

@@ -51,11 +51,12 @@ def fit_recalibration(rows: ScoredRows) -> Recalibration:
     if not (cases and controls):
         lacks = "case" if controls else "control" if cases else "row"
         return _unfitted(f"no {lacks} in the validation part")
-    predictor, every_row = logit(rows.probability), np.ones((1, len(rows)))
+    predictor, every_row = logit(rows.probability), rows.weight[None]
     if separated(predictor, rows.case, every_row)[0]:
         return _unfitted("the score parts the validation part's classes, or is constant there")
     centre, scale = float(predictor.mean()), float(predictor.std())
-    start = np.array([math.log(cases / controls), 0.0])
+    share = float(np.average(rows.case, weights=rows.weight))
+    start = np.array([math.log(share / (1 - share)), 0.0])
     x = (predictor - centre) / scale
     intercept, slope = fit_logistic(x, rows.case, every_row, start)[0]
     return Recalibration(float(intercept - slope * centre / scale), float(slope / scale))

@@ -17,6 +17,18 @@ from visitseq.evaluate.bootstrap import Groups, resampling_groups, set_draws
 Floats = npt.NDArray[np.float64]
 
 
+def scores_of(predictions: pa.Table) -> tuple[Floats, Floats]:
+    """Scores and probabilities of a predictions.parquet table, shape (rows,) each.
+
+    Where ``predicted_boolean_probability`` is the rounded score in every row, the score is the
+    probability, to all its digits; elsewhere the column is.
+    """
+    score = predictions["score"].to_numpy()
+    column = predictions["predicted_boolean_probability"].to_numpy()
+    is_score = np.array_equal(column, score.astype(np.float32))
+    return score, score if is_score else column.astype(np.float64)
+
+
 @dataclass(frozen=True, eq=False)
 class ScoredRows:
     """Rows by falling score.
@@ -36,6 +48,9 @@ class ScoredRows:
         Whether the row belongs to a matched set, shape (rows,).
     place
         Where the row stands in the table that it comes from, shape (rows,).
+    weight
+        How much the row counts beside the others, above 0, shape (rows,); 1 but where rows are
+        missing for which it stands (``censoring.py``).
     """
 
     case: npt.NDArray[np.bool_]
@@ -44,6 +59,7 @@ class ScoredRows:
     groups: Groups
     matched: npt.NDArray[np.bool_]
     place: npt.NDArray[np.intp]
+    weight: Floats
 
     @classmethod
     def sort(
@@ -53,10 +69,12 @@ class ScoredRows:
         groups: Groups,
         matched: npt.NDArray[np.bool_],
         probability: Floats | None = None,
+        *,
+        weight: Floats | None = None,
     ) -> "ScoredRows":
         """Bring rows into falling order of score; ties keep their order.
 
-        The score serves as probability where none is given.
+        The score serves as probability where none is given; every row counts once without weights.
         """
         order = np.argsort(-score, kind="stable")
         return cls(
@@ -66,22 +84,17 @@ class ScoredRows:
             groups=Groups(groups.ids, groups.rows[order]),
             matched=matched[order],
             place=order,
+            weight=np.ones(len(order)) if weight is None else weight[order],
         )
 
     @classmethod
     def from_predictions(cls, predictions: pa.Table) -> "ScoredRows":
-        """Take the rows of a predictions.parquet table.
-
-        Where ``predicted_boolean_probability`` is the rounded score in every row, the score is the
-        probability, to all its digits; elsewhere the column is.
-        """
-        score = predictions["score"].to_numpy()
-        column = predictions["predicted_boolean_probability"].to_numpy()
-        is_score = np.array_equal(column, score.astype(np.float32))
+        """Take the rows of a predictions.parquet table."""
+        score, probability = scores_of(predictions)
         return cls.sort(
             case=predictions["boolean_value"].to_numpy(),
             score=score,
-            probability=score if is_score else column.astype(np.float64),
+            probability=probability,
             groups=resampling_groups(predictions["set_id"], predictions["subject_id"]),
             matched=predictions["set_id"].is_valid().to_numpy(),
         )
@@ -106,6 +119,7 @@ class ScoredRows:
             groups=Groups(self.groups.ids, self.groups.rows[kept]),
             matched=self.matched[kept],
             place=self.place[kept],
+            weight=self.weight[kept],
         )
 
     @property
@@ -116,4 +130,4 @@ class ScoredRows:
     def weights(self, draws: int, seed: int, fold: int) -> Iterator[Floats]:
         """Weights of the rows in each bootstrap draw, in chunks of shape (draws, rows)."""
         for counts in set_draws(self.groups.ids, draws, seed, fold, len(self)):
-            yield counts[:, self.groups.rows].astype(np.float64)
+            yield counts[:, self.groups.rows] * self.weight

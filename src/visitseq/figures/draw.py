@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from visitseq.figures.as_used import draw_as_used
+from visitseq.figures.as_used_results import read_as_used
+from visitseq.figures.as_used_table import as_used_table
 from visitseq.figures.attrition import draw_attrition
 from visitseq.figures.calibration import draw_calibration
 from visitseq.figures.choi_compat_table import choi_compat_table
@@ -62,7 +65,9 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         are explained) and ``folds`` in the order of the study; ``reference`` (the model that others
         are compared with, or None), ``frequency`` (those that know the number of visits alone),
         ``replicates`` ({the first of models that differ in their seed alone: all of them}),
-        ``parts``; ``forecasts`` and ``next_visits``, each task of kind forecast or next_visit with
+        ``parts``; ``as_used``, each task of cases and controls, landmark task, encoding and model
+        that is scored as it would be used; ``forecasts`` and ``next_visits``, each task of kind
+        forecast or next_visit with
         an encoding and a model that go with it; ``choi_compat``, those of ``next_visits`` that are
         also scored as the released code does it; ``transfer``, each source, target, task, encoding
         and model of stage 6; ``in_time``, each task and encoding of which models were tested in
@@ -98,6 +103,9 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         **doctor_ai_tables(shown, next_visits),
         **transfer_tables(shown, transfers),
     }
+    used = read_as_used(shown)
+    if shown.as_used:
+        tables["as_used"] = as_used_table(shown, used)
     if shown.choi_compat:
         tables["choi_compat"] = choi_compat_table(shown)
     if shown.in_time:
@@ -121,6 +129,8 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         figures |= transfer_figures(shown, [*every_model, *next_visits], transfers)
         for name, figure in figures.items():
             save(figure, folder, f"fig_{name}")
+        if shown.as_used:
+            save(draw_as_used(shown, used), folder, "fig_as_used")
         if shown.forecasts:
             save(draw_forecast(shown, forecasts), folder, "fig_forecast")
     logger.info("Results of %d models drawn", len(every_model) + len(of_visits))

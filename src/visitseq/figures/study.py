@@ -60,6 +60,9 @@ class Study:
         Each such task and encoding that are run together.
     scored
         Each such task, encoding and model that are run together.
+    as_used
+        Each task of cases and controls, landmark task, encoding and model whose scores on the
+        landmark rows are measured.
     replicates
         Models that differ in their seed alone, by the first of them; its keys are in the order of
         ``models``.
@@ -100,6 +103,7 @@ class Study:
     matched: frozenset[str]
     encoded: tuple[tuple[str, str], ...]
     scored: tuple[tuple[str, str, str], ...]
+    as_used: tuple[tuple[str, str, str, str], ...]
     replicates: dict[str, tuple[str, ...]]
     forecasts: dict[str, Forecast]
     forecast_models: tuple[tuple[str, str, str], ...]
@@ -134,6 +138,7 @@ class Study:
             matched=frozenset(study["matched"]),
             encoded=tuple((task, encoding) for task, encoding in study["encoded"]),
             scored=tuple((t, e, m) for t, e, m in study["scored"]),
+            as_used=tuple((t, own, e, m) for t, own, e, m in study["as_used"]),
             replicates={name: tuple(same) for name, same in study["replicates"].items()},
             forecasts={
                 name: Forecast(task["cohort"], task["visits_ahead"])
