@@ -315,9 +315,9 @@ def test_an_undefined_metric_is_null_in_one_table_and_says_why_in_the_other(tmp_
     content = json.loads(path.read_text())
     null = {"value": None, "low": None, "high": None, "reason": "no case in the test part"}
     path.write_text(json.dumps({**content, "auprc": null}))
-    study = Study.from_mapping(mapping, tmp_path)
+    study = Study.from_mapping({**mapping, "minimum_cell": 1}, tmp_path)
     results = read_results(study)
-    table = metrics_table(results, [], 10).to_pandas().set_index(["metric", "fold"])["value"]
+    table = metrics_table(results, [], 1).to_pandas().set_index(["metric", "fold"])["value"]
     assert math.isnan(table.loc[("auprc", 1)])
     assert not math.isnan(table.loc[("auprc", 0)])
     text = readable_metrics(study, results)["auprc"].item()

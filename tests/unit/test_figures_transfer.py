@@ -381,4 +381,4 @@ def test_without_a_fold_the_figures_say_so(tmp_path: Path) -> None:
     assert "no fold was run" in words(figures["transfer_matrix"])
     assert "no model that is trained in epochs was moved" in words(figures["transfer_curve"])
     tables = transfer_tables(shown, [])
-    assert (len(tables["transfer"]), len(tables["coverage"])) == (0, 4)
+    assert (len(tables["transfer"]), len(tables["coverage"])) == (0, 3)
