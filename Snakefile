@@ -21,6 +21,7 @@ include: "workflow/rules/outputs.smk"
 rule all:
     input:
         FIGURES,
+        AUDIT,
 
 
 include: "workflow/rules/1_ingest.smk"

@@ -28,6 +28,7 @@ rule draw_figures:
         coverages(),
         abroad("metrics.json"),
         abroad("curve.csv"),
+        passed="results/audit/passed.json",
     output:
         shown("roc", "Prediction"),
         shown("calibration", "Prediction"),

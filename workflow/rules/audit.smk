@@ -1,3 +1,77 @@
 # What every stage made in; what a reviewer would ask of it, answered, out.
 #
-# A check writes results/audit/<rule>/<wildcards>/findings.json.
+#   write_audit     the findings of all checks -> audit.csv, audit.html
+#   pass_audit      audit.csv -> passed.json, which the figures wait for; fails where a check failed
+#
+# A check is a rule whose output `findings` is results/audit/<rule>/<wildcards>/findings.json. Its
+# block has a function that lists these files for the study, which findings() below adds up.
+
+
+def findings():
+    """What every check of the study found."""
+    return []
+
+
+def checks():
+    """By the path of each findings.json: the check, a rule, and its wildcards."""
+    found = {}
+    for path in findings():
+        check = path.split("/")[2]
+        pattern = regex_from_filepattern(getattr(rules, check).output.findings)
+        found[path] = {"check": check, **re.match(pattern, path).groupdict()}
+    return found
+
+
+rule write_audit:
+    input:
+        lambda wildcards: findings(),
+    output:
+        page=report(
+            "results/7_figures/audit.html",
+            caption="../report/audit.rst",
+            category="Audit",
+            labels={"page": "audit"},
+        ),
+        table=report(
+            "results/7_figures/audit.csv",
+            caption="../report/audit.rst",
+            category="Audit",
+            labels={"table": "audit"},
+        ),
+    log:
+        "results/logs/write_audit.log",
+    benchmark:
+        "results/benchmarks/write_audit.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        checks=lambda wildcards: checks(),
+        synthetic={name: is_synthetic(name) for name in RUN["sites"]},
+        code=fingerprint("audit.table"),
+    script:
+        "../scripts/write_audit.py"
+
+
+rule pass_audit:
+    input:
+        table="results/7_figures/audit.csv",
+    output:
+        passed="results/audit/passed.json",
+    log:
+        "results/logs/pass_audit.log",
+    benchmark:
+        "results/benchmarks/pass_audit.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        on_failure=RUN["audit"],
+        code=fingerprint("audit.gate"),
+    script:
+        "../scripts/pass_audit.py"
+
+
+rule audit:
+    input:
+        AUDIT,

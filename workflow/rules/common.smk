@@ -1,5 +1,6 @@
 # The configuration, checked and filled; the wildcards' names; the target lists. No rules.
 import os
+import re
 import sys
 from functools import cache
 from glob import glob
@@ -8,6 +9,7 @@ from itertools import chain, product
 import yaml
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
+from snakemake.io import regex_from_filepattern
 from snakemake.logging import logger
 
 SRC = f"{workflow.basedir}/src"

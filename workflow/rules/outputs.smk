@@ -95,3 +95,9 @@ FIGURES = [
         format=["svg", "pdf"],
     ),
 ]
+# What the audit writes; the last is what the figures wait for.
+AUDIT = [
+    "results/7_figures/audit.csv",
+    "results/7_figures/audit.html",
+    "results/audit/passed.json",
+]

@@ -2,4 +2,8 @@
 
 from visitseq.lazy import stage_functions
 
-__getattr__ = stage_functions(__name__)
+__getattr__ = stage_functions(
+    __name__,
+    pass_audit="gate",
+    write_audit="table",
+)
