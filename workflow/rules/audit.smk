@@ -75,3 +75,63 @@ rule pass_audit:
 rule audit:
     input:
         AUDIT,
+
+
+def of_sites(*names):
+    """The files of these names that ingest wrote of each site of the study."""
+    return {
+        site: {name: f"results/1_ingest/{site}/{name}.parquet" for name in names}
+        for site in RUN["sites"]
+    }
+
+
+# After everything that it reads, which it cannot keep from being written: it says what is in it.
+rule check_privacy:
+    input:
+        FIGURES,
+        AUDIT,
+        SHEETS,
+        [list(files.values()) for files in of_sites("persons", "events", "codes").values()],
+        phenotypes=sorted(set(PHENOTYPE_FILES.values())),
+    output:
+        findings="results/audit/check_privacy/findings.json",
+        table=report(
+            "results/7_figures/audit_privacy.csv",
+            caption="../report/audit_privacy.rst",
+            category="Audit",
+            labels={"table": "privacy"},
+        ),
+    log:
+        "results/logs/check_privacy.log",
+    benchmark:
+        "results/benchmarks/check_privacy.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        shared=["results/7_figures", "results/8_export/model"],
+        sites=of_sites("persons", "events", "codes"),
+        synthetic={name: is_synthetic(name) for name in RUN["sites"]},
+        minimum_cell=RUN["minimum_cell"],
+        code=fingerprint("audit.privacy"),
+    script:
+        "../scripts/check_privacy.py"
+
+
+rule pass_privacy:
+    input:
+        findings="results/audit/check_privacy/findings.json",
+    output:
+        passed="results/audit/passed_privacy.json",
+    log:
+        "results/logs/pass_privacy.log",
+    benchmark:
+        "results/benchmarks/pass_privacy.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        on_failure=RUN["audit"],
+        code=fingerprint("audit.privacy"),
+    script:
+        "../scripts/pass_privacy.py"

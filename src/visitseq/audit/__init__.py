@@ -4,6 +4,8 @@ from visitseq.lazy import stage_functions
 
 __getattr__ = stage_functions(
     __name__,
+    check_privacy="privacy",
     pass_audit="gate",
+    pass_privacy="privacy",
     write_audit="table",
 )
