@@ -22,6 +22,8 @@ rule all:
     input:
         FIGURES,
         AUDIT,
+        SHEETS,
+        PRIVACY,
 
 
 include: "workflow/rules/1_ingest.smk"

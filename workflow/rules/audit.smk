@@ -1,5 +1,8 @@
 # What every stage made in; what a reviewer would ask of it, answered, out.
 #
+#   check_privacy   does what is shared tell of a person: ids, dates, small numbers
+#   pass_privacy    fails where it does
+#   fill_sheets     TRIPOD+AI, PROBAST+AI and RECORD, answered from the results
 #   write_audit     the findings of all checks -> audit.csv, audit.html
 #   pass_audit      audit.csv -> passed.json, which the figures wait for; fails where a check failed
 #
@@ -75,6 +78,35 @@ rule pass_audit:
 rule audit:
     input:
         AUDIT,
+
+
+rule fill_sheets:
+    input:
+        [path for path in FIGURES if path.endswith((".csv", ".parquet"))],
+        grid("results/1_ingest/{site}/summary.json"),
+        grid("results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet"),
+        grid(f"results/4_train/{STUDY}/model.json", task=run_tasks("onset")),
+        audit="results/7_figures/audit.csv",
+        phenotypes=sorted(set(PHENOTYPE_FILES.values())),
+    output:
+        [listed(name, "Audit") for name in ("tripod_ai", "probast_ai", "record")],
+    log:
+        "results/logs/fill_sheets.log",
+    benchmark:
+        "results/benchmarks/fill_sheets.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        study=study(),
+        sections={
+            "sites": {site: only(site, "source") for site in RUN["sites"]},
+            "cohorts": {name: config["cohorts"][name] for name in COHORTS},
+        },
+        phenotypes=PHENOTYPE_FILES,
+        code=fingerprint("audit.sheets"),
+    script:
+        "../scripts/fill_sheets.py"
 
 
 def of_sites(*names):

@@ -5,6 +5,7 @@ from visitseq.lazy import stage_functions
 __getattr__ = stage_functions(
     __name__,
     check_privacy="privacy",
+    fill_sheets="sheets",
     pass_audit="gate",
     pass_privacy="privacy",
     write_audit="table",
