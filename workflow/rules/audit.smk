@@ -87,7 +87,7 @@ rule fill_sheets:
         grid("results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet"),
         grid(f"results/4_train/{STUDY}/model.json", task=run_tasks("onset")),
         audit="results/7_figures/audit.csv",
-        phenotypes=sorted(set(PHENOTYPE_FILES.values())),
+        phenotypes=PHENOTYPE_FILES.values(),
     output:
         [listed(name, "Audit") for name in ("tripod_ai", "probast_ai", "record")],
     log:
@@ -103,7 +103,7 @@ rule fill_sheets:
             "sites": {site: only(site, "source") for site in RUN["sites"]},
             "cohorts": {name: config["cohorts"][name] for name in COHORTS},
         },
-        phenotypes=PHENOTYPE_FILES,
+        with_phenotype=list(PHENOTYPE_FILES),
         code=fingerprint("audit.sheets"),
     script:
         "../scripts/fill_sheets.py"

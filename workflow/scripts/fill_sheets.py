@@ -14,7 +14,9 @@ with job(snakemake.log[0]):
     fill_sheets(
         study=snakemake.params.study,
         sections=snakemake.params.sections,
-        phenotypes={name: Path(path) for name, path in snakemake.params.phenotypes.items()},
+        phenotypes=dict(
+            zip(snakemake.params.with_phenotype, map(Path, snakemake.input.phenotypes), strict=True)
+        ),
         results=Path("results"),
         folder=Path(snakemake.output[0]).parent,
     )

@@ -220,7 +220,7 @@ def code_lists(facts: Facts) -> Reply:
     if not facts.cohorts:
         return _NO_ONSET
     lines = [
-        f"{own['phenotype']} ({named(facts.code_numbers[name], 'concept or code')})"
+        f"{own['phenotype']} ({facts.code_numbers[name]} concepts and codes)"
         for name, own in facts.cohorts.items()
         if name in facts.code_numbers
     ]
