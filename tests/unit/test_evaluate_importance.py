@@ -152,7 +152,7 @@ def test_a_network_of_the_vectors_size_is_explained(tmp_path: Path, model: dict[
     """The vectors' size is not the embedding's; the codes add up to what scores change without."""
     dimension = model["embedding"] - 2
     vectors = np.random.default_rng(0).normal(size=(CODES, dimension)).astype(np.float32)
-    write_vectors(vectors, tmp_path / "vectors.safetensors")
+    write_vectors(vectors, tmp_path / "vectors.safetensors", "persons")
     run: Any = train_pretrained if model["kind"] == "seq2seq" else train_model
     run(
         **inputs(cohort(), tmp_path),

@@ -153,7 +153,7 @@ def test_the_next_visit_without_rare_codes_and_labels(
     vectors = tmp_path / "vectors.safetensors" if has_vectors else None
     if vectors is not None:
         drawn = np.random.default_rng(0).normal(size=(next_visits.CODES, 3))
-        write_vectors(drawn.astype(np.float32), vectors)
+        write_vectors(drawn.astype(np.float32), vectors, "persons")
     trained = next_visits.train(rows, tmp_path, kind=kind, epochs=2, vectors=vectors)
     model = reduced(trained, tmp_path, 2, next_visits.TASK)
     card = card_of(model)

@@ -118,7 +118,7 @@ def test_training_starts_at_the_base_rates(tmp_path: Path) -> None:
 
 def test_a_network_starts_from_the_vectors_and_comes_back_with_their_size(tmp_path: Path) -> None:
     start = np.random.default_rng(0).normal(size=(CODES, 3)).astype(np.float32)
-    write_vectors(start, tmp_path / "vectors.safetensors")
+    write_vectors(start, tmp_path / "vectors.safetensors", "persons")
     still: dict[str, Any] = {"learning_rate": 1e-12, "epochs": 1}
     folder = train(chains(140), tmp_path, vectors=tmp_path / "vectors.safetensors", **still)
     model = load_next_visit(folder)
@@ -152,7 +152,7 @@ def test_a_model_on_counts_reads_no_test_person_and_draws_the_same_again(tmp_pat
 
 def test_a_model_on_counts_reads_the_vectors_and_leaves_them(tmp_path: Path) -> None:
     start = np.random.default_rng(0).normal(size=(CODES, 3)).astype(np.float32)
-    write_vectors(start, tmp_path / "vectors.safetensors")
+    write_vectors(start, tmp_path / "vectors.safetensors", "persons")
     vectors = tmp_path / "vectors.safetensors"
     for kind in ("logistic", "mlp"):
         folder = train(chains(140), tmp_path / kind, vectors=vectors, kind=kind, epochs=2)

@@ -52,7 +52,7 @@ def rare_code() -> list[Row]:
 def vectors_in(folder: Path) -> tuple[Path, npt.NDArray[np.float32]]:
     folder.mkdir(parents=True, exist_ok=True)
     vectors = np.random.default_rng(0).normal(size=(CODES, DIMENSION)).astype(np.float32)
-    write_vectors(vectors, folder / "vectors.safetensors")
+    write_vectors(vectors, folder / "vectors.safetensors", "persons")
     return folder / "vectors.safetensors", vectors
 
 
@@ -112,7 +112,7 @@ def test_other_vectors_are_another_training(tmp_path: Path) -> None:
     rows = cohort()
     one = train(rows, tmp_path / "one")
     file, vectors = vectors_in(tmp_path / "two")
-    write_vectors(vectors + 1, file)
+    write_vectors(vectors + 1, file, "persons")
     settings = settings_of(inputs(rows, tmp_path / "two"), tmp_path / "two", GRU)
     train_model(**settings, vectors=file)
     weights = [(folder / "model.safetensors").read_bytes() for folder in (one, settings["folder"])]

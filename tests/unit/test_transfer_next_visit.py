@@ -275,7 +275,7 @@ def test_vectors_that_are_only_read_stay_the_sources_and_from_scratch_are_the_ta
     draw = np.random.default_rng(0)
     files = [tmp_path / name / "vectors.safetensors" for name in ("source", "target")]
     for path in files:
-        write_vectors(draw.normal(size=(JOINT, 3)).astype(np.float32), path)
+        write_vectors(draw.normal(size=(JOINT, 3)).astype(np.float32), path, "persons")
     own: dict[str, Any] = {"kind": "mlp", "epochs": 1, "vectors": files[0]}
     folder = train(persons(seed=0), tmp_path / "source", **own)
     changes: dict[str, Any] = {

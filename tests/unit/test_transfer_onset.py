@@ -278,7 +278,7 @@ def test_from_scratch_a_network_starts_from_vectors(
 
     monkeypatch.setattr(network_arms.EpochScores, "__call__", watch)
     vectors = np.random.default_rng(0).normal(size=(10, 8)).astype(np.float32)
-    write_vectors(vectors, tmp_path / "vectors.safetensors")
+    write_vectors(vectors, tmp_path / "vectors.safetensors", "persons")
     encoding = {**ENCODING, "vectors": "skipgram", "dimension": 8}
     pair = {**PAIR, "strategies": ["scratch"], "fractions": [100], "draws": 1}
     transfer(

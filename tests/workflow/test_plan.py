@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from calls import ROOT, TINY, Workflow
+from calls import AFTER_FIGURES, ROOT, TINY, Workflow
 
 from visitseq.config import merge_config
 
@@ -36,6 +36,7 @@ def test_the_default_study(workflow: Workflow) -> None:
         "evaluate_abroad": 1,
         "transfer_model": 1,
         "draw_figures": 1,
+        **AFTER_FIGURES,
     }
 
 

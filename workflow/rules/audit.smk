@@ -1,5 +1,8 @@
 # What every stage made in; what a reviewer would ask of it, answered, out.
 #
+#   check_windows   does any input hold what is not known at the time of prediction
+#   check_matching  is a case-control cohort matched as its section says, and well
+#   check_splits    is nobody on both sides, and was nothing fitted outside its parts
 #   check_privacy   does what is shared tell of a person: ids, dates, small numbers
 #   pass_privacy    fails where it does
 #   fill_sheets     TRIPOD+AI, PROBAST+AI and RECORD, answered from the results
@@ -10,9 +13,145 @@
 # block has a function that lists these files for the study, which findings() below adds up.
 
 
+WINDOW_CHECK = "results/audit/check_windows/{site}/{task}/{encoding}"
+
+
+def window_findings():
+    """The windows of every task with an outcome, in every encoding."""
+    return grid(f"{WINDOW_CHECK}/findings.json", task=run_tasks("onset"))
+
+
+rule check_windows:
+    input:
+        rows=lambda wildcards: f"results/2_cohort/{wildcards.site}/{cohort_of(wildcards)}/cohort.parquet",
+        phenotype=phenotype_of,
+        events="results/1_ingest/{site}/events.parquet",
+        persons="results/1_ingest/{site}/persons.parquet",
+        codes="results/1_ingest/{site}/codes.parquet",
+        visits="results/3_encode/{site}/{task}/{encoding}/visits.arrow",
+        vocabulary="results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet",
+    output:
+        findings=f"{WINDOW_CHECK}/findings.json",
+        alignment=f"{WINDOW_CHECK}/alignment.csv",
+    log:
+        "results/logs/check_windows/{site}/{task}/{encoding}.log",
+    benchmark:
+        "results/benchmarks/check_windows/{site}/{task}/{encoding}.tsv"
+    wildcard_constraints:
+        task=either(ONSETS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        task=lookup("tasks/{task}", within=config),
+        encoding=of_encoding(VISIT_KEYS),
+        cohort=lambda wildcards: config["cohorts"][cohort_of(wildcards)],
+        draws=RUN["bootstrap"],
+        seed=RUN["seed"],
+        minimum_cell=RUN["minimum_cell"],
+        code=fingerprint("audit.windows"),
+    script:
+        "../scripts/check_windows.py"
+
+
+MATCHING_CHECK = "results/audit/check_matching/{site}/{cohort}"
+
+
+def matching_findings():
+    """The matching of every case-control cohort."""
+    return grid(f"{MATCHING_CHECK}/findings.json", cohort=MATCHED)
+
+
+rule check_matching:
+    input:
+        rows="results/2_cohort/{site}/{cohort}/cohort.parquet",
+        matches="results/2_cohort/{site}/{cohort}/matches.parquet",
+        attrition="results/2_cohort/{site}/{cohort}/attrition.csv",
+        balance="results/2_cohort/{site}/{cohort}/balance.csv",
+        events="results/1_ingest/{site}/events.parquet",
+        persons="results/1_ingest/{site}/persons.parquet",
+    output:
+        findings=f"{MATCHING_CHECK}/findings.json",
+    log:
+        "results/logs/check_matching/{site}/{cohort}.log",
+    benchmark:
+        "results/benchmarks/check_matching/{site}/{cohort}.tsv"
+    wildcard_constraints:
+        cohort=either(of_kind("cohorts", "case_control")),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        cohort=population_of,
+        draws=RUN["bootstrap"],
+        seed=RUN["seed"],
+        minimum_cell=RUN["minimum_cell"],
+        code=fingerprint("audit.matching"),
+    script:
+        "../scripts/check_matching.py"
+
+
+def splits():
+    """What has parts: every cohort and task, every model, and every model that moved."""
+    named = product(RUN["sites"], HOME_TASKS, RUN["encodings"])
+    encoded = [[site, task, e] for site, task, e in named if is_run(task, encoding=e)]
+    with_models = product(encoded, RUN["models"], RUN["folds"])
+    moved = product(TRANSFERRED, RUN["folds"])
+    names = ("source", "target", "task", "encoding", "model")
+    return {
+        "tasks": {task: config["tasks"][task]["cohort"] for task in HOME_TASKS},
+        "encoded": encoded,
+        "models": [
+            [*own, model, fold]
+            for own, model, fold in with_models
+            if is_run(own[1], encoding=own[2], model=model)
+        ],
+        "moved": [
+            [f"results/6_transfer/{ABROAD.format(**dict(zip(names, row)), fold=fold)}"]
+            + [row[1], row[2], fold]
+            for row, fold in moved
+        ],
+        **{key: RUN[key] for key in ("seed", "parts", "minimum_cell")},
+    }
+
+
+SPLITS_CHECK = "results/audit/check_splits"
+
+
+rule check_splits:
+    input:
+        grid("results/2_cohort/{site}/{cohort}/cohort.parquet"),
+        grid("results/3_encode/{site}/{task}/{encoding}/visits.arrow"),
+        grid(VECTORS, encoding=[name for name in RUN["encodings"] if name in WITH_VECTORS]),
+        grid("results/1_ingest/{site}/events.parquet"),
+        grid(f"results/4_train/{STUDY}/model.json"),
+        grid(f"results/5_evaluate/{STUDY}/predictions.parquet"),
+        grid(f"results/5_evaluate/{STUDY}/validation.parquet"),
+        abroad("predictions.parquet"),
+    output:
+        findings=f"{SPLITS_CHECK}/findings.json",
+        manifest=f"{SPLITS_CHECK}/manifest.csv",
+    log:
+        "results/logs/check_splits.log",
+    benchmark:
+        "results/benchmarks/check_splits.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        study=splits(),
+        code=fingerprint("audit.splits"),
+    script:
+        "../scripts/check_splits.py"
+
+
 def findings():
     """What every check of the study found."""
-    return []
+    return [
+        *window_findings(),
+        *matching_findings(),
+        f"{SPLITS_CHECK}/findings.json",
+    ]
 
 
 def checks():

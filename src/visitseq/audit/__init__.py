@@ -4,7 +4,10 @@ from visitseq.lazy import stage_functions
 
 __getattr__ = stage_functions(
     __name__,
+    check_matching="matching",
     check_privacy="privacy",
+    check_splits="splits",
+    check_windows="windows",
     fill_sheets="sheets",
     pass_audit="gate",
     pass_privacy="privacy",

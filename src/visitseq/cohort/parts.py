@@ -7,6 +7,8 @@ Fold f tests on part f, validates on part (f + 1) mod parts, and trains on the o
 parts the 5:1:1 division of Choi et al. (JAMIA 2017, Methods).
 """
 
+import hashlib
+
 import numpy as np
 import numpy.typing as npt
 
@@ -41,3 +43,12 @@ def validation_part(fold: int, parts: int) -> int:
 def training_parts(fold: int, parts: int) -> list[int]:
     """Parts on which ``fold`` trains: all but its test and its validation part."""
     return [part for part in range(parts) if part not in (fold, validation_part(fold, parts))]
+
+
+def digest_of_persons(subject_ids: npt.NDArray[np.int64]) -> str:
+    """SHA-256 of the distinct ids, ascending, as 64-bit little-endian integers, in hexadecimal.
+
+    What was fitted carries that of the persons it saw, so that it can be told whether they are
+    those of its training parts.
+    """
+    return hashlib.sha256(np.unique(subject_ids).astype("<i8").tobytes()).hexdigest()

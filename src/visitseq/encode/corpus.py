@@ -131,16 +131,23 @@ def site_sequences(
     seed, parts
         With a person's id they decide its part; the seed orders the codes of a visit too.
     """
-    persons = read_subjects(files["events"])
     code_table, ancestors = pq.read_table(files["codes"]), pq.read_table(files["ancestors"])
     query = _VISIT_CODE.replace("{source_codes}", SOURCE_CODES[encoding["vocabulary"]])
-    chosen = persons[np.isin(assign_parts(persons, seed, parts), np.asarray(read))]
+    chosen = site_persons(files["events"], read, seed=seed, parts=parts)
     for block in visit_blocks(files["events"], encoding["domains"], chosen):
         found = block.connection.sql(query).to_arrow_table()
         record = columns_of(found, code_table, encoding, ancestors).record
         subject, visit, day = (record[name].to_numpy() for name in ("row", "visit", "day"))
         names, codes = number_codes(record["code"])
         yield _sequences(_Occurrences(subject, visit, subject, day, codes), names, seed)
+
+
+def site_persons(
+    events: Path, read: Sequence[int], *, seed: int, parts: int
+) -> npt.NDArray[np.int64]:
+    """Persons with an event whose part is among ``read``, ascending, shape (persons,)."""
+    persons = read_subjects(events)
+    return persons[np.isin(assign_parts(persons, seed, parts), np.asarray(read))]
 
 
 def window_sequences(

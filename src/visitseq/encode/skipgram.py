@@ -29,8 +29,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from gensim.models import Word2Vec
 
-from visitseq.cohort.parts import training_parts
-from visitseq.encode.corpus import Corpus, site_sequences, window_sequences, write_corpus
+from visitseq.cohort.parts import digest_of_persons, training_parts
+from visitseq.encode.corpus import (
+    Corpus,
+    site_persons,
+    site_sequences,
+    window_sequences,
+    write_corpus,
+)
+from visitseq.encode.sequences import read_visit_lists
 from visitseq.encode.vectors import place_rows, write_vectors
 from visitseq.tables import vectors_schema, write_parquet
 
@@ -71,7 +78,9 @@ def train_site_vectors(
     read = _parts_read(encoding, fold, parts)
     blocks = site_sequences(files, encoding, read, seed=seed, parts=parts)
     learned = _learn(blocks, encoding, (seed, fold), folder)
-    write_parquet(learned, folder / "vectors.parquet")
+    persons = digest_of_persons(site_persons(events, read, seed=seed, parts=parts))
+    own = learned.replace_schema_metadata({"persons": persons})
+    write_parquet(own, folder / "vectors.parquet")
 
 
 def train_vectors(
@@ -103,7 +112,9 @@ def train_vectors(
     read = _parts_read(encoding, fold, parts)
     blocks = window_sequences(visits, names, read, seed=seed)
     learned = _learn(blocks, encoding, (seed, fold), folder)
-    write_vectors(place_rows(learned, names), folder / "vectors.safetensors")
+    lists = read_visit_lists(visits)
+    persons = digest_of_persons(lists.subject_id[lists.rows_of_parts(read)])
+    write_vectors(place_rows(learned, names), folder / "vectors.safetensors", persons)
 
 
 def _parts_read(encoding: Mapping[str, Any], fold: int, parts: int) -> list[int]:

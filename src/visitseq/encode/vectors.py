@@ -2,7 +2,8 @@
 
 Every row is a vector of ``dimension`` numbers (float32). A code for which none was learned has the
 vector 0. Where the vectors were learned from the site's whole records, vectors.parquet has them by
-the names of the codes, and each task's file has those that its vocabulary asks for.
+the names of the codes, and each task's file has those that its vocabulary asks for. The metadata of
+both files hold ``persons``, the digest of those whose records were read (``digest_of_persons``).
 """
 
 import logging
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 log = logging.getLogger(__name__)
@@ -34,8 +36,10 @@ def place_vectors(*, vectors: Path, vocabulary: Path, folder: Path) -> None:
         Where the file goes.
     """
     names = pq.read_table(vocabulary)["code"].combine_chunks()
-    placed = place_rows(pq.read_table(vectors), names)
-    write_vectors(placed, folder / "vectors.safetensors")
+    learned = pq.read_table(vectors)
+    placed = place_rows(learned, names)
+    persons = learned.schema.metadata[b"persons"].decode()
+    write_vectors(placed, folder / "vectors.safetensors", persons)
     log.info("vectors of %d of %d codes", np.count_nonzero(placed.any(axis=1)), len(names))
 
 
@@ -57,10 +61,17 @@ def place_rows(learned: pa.Table, names: pa.Array) -> npt.NDArray[np.float32]:
     return placed
 
 
-def write_vectors(vectors: npt.NDArray[np.float32], path: Path) -> None:
+def write_vectors(vectors: npt.NDArray[np.float32], path: Path, persons: str) -> None:
     """Write vectors.safetensors; ``vectors`` are of shape (vocabulary, dimension)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(save({NAME: vectors}))
+    path.write_bytes(save({NAME: vectors}, metadata={"persons": persons}))
+
+
+def persons_of_vectors(path: Path) -> str:
+    """Digest of the persons whose records the vectors of a file were learned from."""
+    with safe_open(path, framework="numpy") as file:
+        persons: str = file.metadata()["persons"]
+        return persons
 
 
 def read_vectors(path: Path, known: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:

@@ -17,7 +17,7 @@ from visitseq.train.checkpoint import Checkpoint, training_digest
 from visitseq.train.fit import fit
 from visitseq.train.forecast_data import ForecastData, read_forecast_data
 from visitseq.train.forecasting import Forecasting
-from visitseq.train.model_folder import read_card
+from visitseq.train.model_folder import persons_seen, read_card
 from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.seeds import seed_sequence
 from visitseq.train.trials import Fitted, fit_trials
@@ -121,6 +121,7 @@ def _card(data: ForecastData, fitted: Fitted) -> dict[str, Any]:
         "early_stopping": early_stopping(fitted.history, fitted.chosen),
         "training": {"rows": len(data.training), "loss": losses.training},
         "validation": {"rows": len(data.validation), "loss": losses.validation, **reason},
+        "persons": persons_seen(data.trajectories.visits, data.training, data.validation),
         "known": data.trajectories.known.tolist(),
         "known_labels": data.trajectories.labels.known.tolist(),
     }

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from visitseq.cohort.parts import digest_of_persons
+from visitseq.encode.sequences import VisitLists
 from visitseq.train.losses import Losses
 from visitseq.train.training_data import TrainingData
 
@@ -49,8 +51,8 @@ def write_card(
     Its keys are kind, model and encoding (their sections of the configuration), fold, parts, seed,
     early_stopping (of a network), pretraining and search (where there was any), window (of a
     classical model), training and validation (rows, cases, loss and, where the loss is null, the
-    reason), known (vocabulary ids, ascending) and codes (their names). Searched settings stand in
-    model with the values kept.
+    reason), persons (``persons_seen``), known (vocabulary ids, ascending) and codes (their names).
+    Searched settings stand in model with the values kept.
 
     Parameters
     ----------
@@ -77,10 +79,19 @@ def write_card(
         **({"window": dict(window)} if window else {}),
         "training": _part(labels[data.training], losses.training if losses else None),
         "validation": _part(labels[data.validation], losses.validation if losses else None),
+        "persons": persons_seen(data.sequences, data.training, data.validation),
         "known": data.known.tolist(),
         "codes": data.codes,
     }
     (folder / "model.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
+def persons_seen(
+    visits: VisitLists, training: npt.NDArray[np.intp], validation: npt.NDArray[np.intp]
+) -> dict[str, str]:
+    """Digests of the persons of the training rows and of the validation rows."""
+    rows = {"training": training, "validation": validation}
+    return {part: digest_of_persons(visits.subject_id[own]) for part, own in rows.items()}
 
 
 def read_card(folder: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from visitseq.train.fit import BEST, LAST, LAST_OF_TRAINED, START, Watch, fit
 from visitseq.train.forecast_data import ForecastData, read_forecast_data
 from visitseq.train.forecasting import label_counts
 from visitseq.train.losses import Losses
-from visitseq.train.model_folder import read_card
+from visitseq.train.model_folder import persons_seen, read_card
 from visitseq.train.network_files import early_stopping, write_network
 from visitseq.train.next_visits import NextVisits
 from visitseq.train.ranks import Ranks
@@ -238,6 +238,7 @@ def _card_of_data(data: ForecastData, split: str) -> dict[str, Any]:
         "fold": data.fold,
         "parts": data.parts,
         "trained_on": trained_on(split),
+        "persons": persons_seen(data.trajectories.visits, data.training, data.validation),
         "known": data.trajectories.known.tolist(),
         "known_labels": known_labels.tolist(),
         "label_visits": counts[: len(known_labels)].astype(int).tolist(),

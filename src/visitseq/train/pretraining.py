@@ -10,16 +10,15 @@ epochs is fixed, and of them the one with the smallest training loss is kept. Ro
 fewer have nothing to be written from anything, and are left out.
 """
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from visitseq.cohort.parts import digest_of_persons
 from visitseq.errors import UserError
 from visitseq.models.encoder_decoder import EncoderDecoder, build_encoder_decoder
 from visitseq.models.forecast_batches import Trajectories, VisitLabels
@@ -98,11 +97,6 @@ def pretrain(
         "persons_digest": digest_of_persons(persons),
         "loss": history[chosen - 1].training,
     }
-
-
-def digest_of_persons(subject_ids: npt.NDArray[np.int64]) -> str:
-    """SHA-256 of the distinct ids, ascending, as 64-bit little-endian integers, in hexadecimal."""
-    return hashlib.sha256(np.unique(subject_ids).astype("<i8").tobytes()).hexdigest()
 
 
 def start_from(classifier: RecurrentClassifier, network: EncoderDecoder) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from visitseq.encode.vectors import read_vectors, write_vectors
+from visitseq.encode.vectors import persons_of_vectors, read_vectors, write_vectors
 from visitseq.transfer.mapping import mapped, read_mapping
 
 log = logging.getLogger(__name__)
@@ -50,5 +50,5 @@ def translate_vectors(
     np.add.at(sums, place[found], learned[found])
     counts = np.bincount(place[found], minlength=len(names))
     sums /= np.maximum(counts, 1)[:, None]
-    write_vectors(sums, folder / "vectors.safetensors")
+    write_vectors(sums, folder / "vectors.safetensors", persons_of_vectors(vectors))
     log.info("vectors of %d of %d codes", np.count_nonzero(counts), len(names))
