@@ -248,14 +248,6 @@ rule fill_sheets:
         "../scripts/fill_sheets.py"
 
 
-def of_sites(*names):
-    """The files of these names that ingest wrote of each site of the study."""
-    return {
-        site: {name: f"results/1_ingest/{site}/{name}.parquet" for name in names}
-        for site in RUN["sites"]
-    }
-
-
 # After everything that it reads, which it cannot keep from being written: it says what is in it.
 rule check_privacy:
     input:
