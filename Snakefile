@@ -15,6 +15,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/pairs.smk"
 include: "workflow/rules/outputs.smk"
+include: "workflow/rules/audited.smk"
 
 
 # Without a target: everything that the configuration asks for.

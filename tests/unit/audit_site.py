@@ -41,13 +41,13 @@ COHORT: dict[str, Any] = {
         "reuse_controls": False,
     },
 }
-TASK = {
+TASK: dict[str, Any] = {
     "kind": "onset",
     "observation_months": 12,
     "prediction_months": 2,
     "phenotype_codes": "drop",
 }
-ENCODING = {
+ENCODING: dict[str, Any] = {
     "vocabulary": "codes",
     "level": None,
     "sequence": "visit",

@@ -40,15 +40,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_site(tmp_path_factory.mktemp("site") / "results")
 
 
-def windows_of(results: Path, **sections: Any) -> dict[str, Finding]:
+def windows_of(results: Path, cohort: dict[str, Any] = COHORT) -> dict[str, Finding]:
     ingest, encoded = results / "1_ingest/here", results / "3_encode/here/onset/one_hot"
     check_windows(
-        **{"task": TASK, "encoding": ENCODING, "cohort": COHORT, **sections},
+        task=TASK,
+        encoding=ENCODING,
+        cohort=cohort,
         phenotype=PHENOTYPE,
         rows=results / COHORT_FILE,
         visits=results / VISITS,
         vocabulary=encoded / "vocabulary.parquet",
-        **{name: ingest / f"{name}.parquet" for name in ("events", "persons", "codes")},
+        events=ingest / "events.parquet",
+        persons=ingest / "persons.parquet",
+        codes=ingest / "codes.parquet",
         draws=DRAWS,
         seed=SEED,
         minimum_cell=MINIMUM,
@@ -112,9 +116,9 @@ def test_the_alignment_is_counted_and_small_cells_are_not(site: Path) -> None:
     years = cohort.loc[cohort["label"], "index_time"].dt.year.value_counts()
     shown = table[(table["variable"] == "index_year") & (table["cases"] != "suppressed")]
     assert len(shown)
-    for row in shown.itertuples():
-        assert int(row.cases) == years[int(row.year)]
-        assert int(row.cases) >= MINIMUM
+    for year, cases in zip(shown["year"].astype(int), shown["cases"].astype(int), strict=True):
+        assert cases == years[year]
+        assert cases >= MINIMUM
 
 
 def test_an_event_at_the_windows_end_is_found(site: Path, tmp_path: Path) -> None:

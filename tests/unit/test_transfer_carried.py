@@ -197,6 +197,8 @@ def test_what_was_tried_and_small_numbers_stay_at_home(tmp_path: Path) -> None:
     carried = export(tmp_path, NETWORK)
     assert "trials" in (tmp_path / "model/model.json").read_text()
     assert not holds(carried, "trials", "validation_auroc", "persons_digest", "part_0")
+    seen = read(tmp_path / "model/model.json")["persons"]
+    assert not holds(carried, seen["training"], seen["validation"])
     card = read(carried / "model.json")
     assert card["model"]["search"] == {}
     assert card["known"] == list(range(CODES - 1))

@@ -48,6 +48,11 @@ def test_what_a_kind_cannot_do_is_left_out_and_named_once(workflow: Workflow) ->
         "evaluate_forecast": 1,
         "evaluate_next_visit": 2,
         "measure_repetition": 1,
+        "check_windows": 1,
+        "check_matching": 1,
+        "check_splits": 1,
+        "write_audit": 1,
+        "pass_audit": 1,
         "draw_figures": 1,
         **AFTER_FIGURES,
     }
@@ -87,11 +92,8 @@ def test_the_released_scoring_is_repeated_beside_ours_and_trains_nothing_anew(
     overlay = tmp_path / "plain.yaml"
     overlay.write_text("tasks: {next_visit: {choi_compat: false}}", "utf-8")
     planned = forecast.planned("--configfile", CONFIG, overlay)
-    assert planned == {
-        "evaluate_next_visit": 2,
-        "draw_figures": 1,
-        **AFTER_FIGURES,
-    }
+    audited = dict.fromkeys(["check_splits", "write_audit", "pass_audit"], 1)
+    assert planned == {"evaluate_next_visit": 2, **audited, "draw_figures": 1, **AFTER_FIGURES}
     results = forecast.directory / "results"
     card = results / "4_train/lakeview/next_visit/one_hot/gru/fold0/model.json"
     assert "choi_compat" not in json.loads(card.read_text("utf-8"))["task"]

@@ -35,6 +35,11 @@ def test_the_default_study(workflow: Workflow) -> None:
         "translate_visits": 1,
         "evaluate_abroad": 1,
         "transfer_model": 1,
+        "check_windows": 2,
+        "check_matching": 2,
+        "check_splits": 1,
+        "write_audit": 1,
+        "pass_audit": 1,
         "draw_figures": 1,
         **AFTER_FIGURES,
     }
@@ -49,6 +54,7 @@ def test_the_default_study(workflow: Workflow) -> None:
         ("train", "train_model"),
         ("evaluate", "evaluate_model"),
         ("transfer", "transfer_model"),
+        ("audit", "pass_audit"),
         ("figures", "draw_figures"),
     ],
 )
@@ -58,6 +64,12 @@ def test_a_stage_is_a_target(workflow: Workflow, stage: str, last: str) -> None:
     assert last in planned
     if stage != "figures":
         assert "draw_figures" not in planned
+
+
+def test_the_figures_wait_for_the_audit(workflow: Workflow) -> None:
+    """One figure is enough, and nothing else is asked for."""
+    planned = workflow.planned("results/7_figures/fig_roc.svg")
+    assert planned["pass_audit"] == planned["write_audit"] == planned["check_splits"] == 1
 
 
 def test_a_single_file_is_a_target(workflow: Workflow) -> None:

@@ -16,6 +16,7 @@ import yaml
 from calls import AFTER_FIGURES, TINY, Workflow
 
 from visitseq import tables
+from visitseq.audit.findings import Finding, write_findings
 
 TIMINGS = {"benchmarks", "logs"}
 MODEL = "one_hot/gru/fold0"
@@ -76,6 +77,37 @@ def test_every_table_keeps_its_contract(study: Workflow) -> None:
             assert pa.ipc.open_file(source).schema.equals(tables.VISITS)
 
 
+def test_the_audit_asks_every_question_and_nothing_fails(study: Workflow) -> None:
+    audit = pd.read_csv(study.directory / "results/7_figures/audit.csv")
+    assert "fail" not in set(audit["verdict"])
+    windows = audit[audit["question"] == "input_explained"]
+    assert sorted(windows["site"]) == ["lakeview", "riverside"]
+    assert set(windows["verdict"]) == {"pass"}
+    splits = audit[audit["check"] == "check_splits"].set_index("question")
+    assert "0 of 8 models" in str(splits.loc["training_persons", "evidence"])
+    assert set(audit["records"]) == {"synthetic"}
+
+
+def test_a_failed_check_stops_the_figures_and_leaves_the_evidence(
+    study: Workflow, tmp_path: Path
+) -> None:
+    shutil.copytree(study.directory.parent, tmp_path / "own")
+    copied = Workflow(tmp_path / "own/project", tmp_path / "own/run")
+    failed = Finding("training_persons", "fail", "1 of 8 models saw the test part.", "Train anew.")
+    findings = "results/audit/check_splits/findings.json"
+    write_findings([failed], copied.directory / findings)
+    done = copied.snakemake("--cores", "1", "figures", "--configfile", TINY)
+    printed = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert printed.count("ERROR visitseq") == 1
+    assert "The audit failed (check_splits): 1 of 8 models saw the test part." in printed
+    assert "Traceback" not in printed
+    audit = pd.read_csv(copied.directory / "results/7_figures/audit.csv")
+    assert (audit["verdict"][0], audit["file"][0]) == ("fail", findings)
+    (tmp_path / "warn.yaml").write_text("run: {audit: warn}", "utf-8")
+    assert "pass_audit" in copied.planned("figures", "--configfile", TINY, tmp_path / "warn.yaml")
+
+
 def test_folds_test_on_their_own_part(study: Workflow) -> None:
     results = study.directory / "results"
     cohort = pq.read_table(results / "2_cohort/riverside/heart_failure/cohort.parquet").to_pandas()
@@ -116,6 +148,9 @@ def test_an_edit_of_one_model_reruns_its_jobs_alone(study: Workflow) -> None:
         "time_scoring": 2,
         "evaluate_abroad": 2,
         "transfer_model": 2,
+        "check_splits": 1,
+        "write_audit": 1,
+        "pass_audit": 1,
         "draw_figures": 1,
         **AFTER_FIGURES,
     }
@@ -191,6 +226,8 @@ def test_the_report_shows_every_figure(study: Workflow, tmp_path: Path) -> None:
         "table_timing_scoring",
         "fig_importance",
         "table_errors",
+        "audit.html",
+        "audit.csv",
     ):
         assert name in html
     assert "synthetic" in html

@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from visitseq.audit.differences import Difference, differences, set_weights
+from visitseq.audit.differences import Difference, differences, set_weights, too_few
 from visitseq.audit.findings import Finding
+from visitseq.audit.verdicts import share, shown_numbers
 from visitseq.figures.small_cells import SUPPRESSED, hidden_levels
 
 Floats = npt.NDArray[np.float64]
@@ -28,7 +29,7 @@ _WORDS = {
 
 
 def alignment_findings(
-    rows: pa.Table, persons: pa.Table, *, draws: int, seed: int
+    rows: pa.Table, persons: pa.Table, *, draws: int, seed: int, minimum: int
 ) -> list[Finding]:
     """Standardised difference of cases and controls of each of these, as findings.
 
@@ -38,6 +39,8 @@ def alignment_findings(
         Tables of cohort.parquet and persons.parquet.
     draws, seed
         Of the intervals.
+    minimum
+        Smallest number of persons that may be shown, or whose mean.
     """
     label, matched = _label(rows), rows["set_id"].null_count < len(rows)
     if matched:
@@ -46,8 +49,11 @@ def alignment_findings(
     else:
         unit, weights = rows["subject_id"].to_numpy(), np.ones(len(rows))
     found = differences(_values(rows, persons), label, unit, weights, draws=draws, seed=seed)
-    own = [_finding(name, difference, matched) for name, difference in found.items()]
-    return [_shared_dates(rows), *own] if matched else own
+    if too_few(label, minimum):
+        own = [_untold(name, minimum) for name in found]
+    else:
+        own = [_finding(name, difference, matched) for name, difference in found.items()]
+    return [_shared_dates(rows, minimum), *own] if matched else own
 
 
 def alignment_table(rows: pa.Table, persons: pa.Table, minimum: int) -> pd.DataFrame:
@@ -94,16 +100,21 @@ def _days(late: npt.NDArray[np.datetime64], early: npt.NDArray[np.datetime64]) -
     return np.where(np.isnat(difference), np.nan, difference.astype(np.float64))
 
 
-def _shared_dates(rows: pa.Table) -> Finding:
+def _shared_dates(rows: pa.Table, minimum: int) -> Finding:
     """Whether every matched set has one index date."""
     dates = rows.group_by("set_id").aggregate([("index_time", "count_distinct")])
     several = int(pc.sum(pc.greater(dates["index_time_count_distinct"], 1)).as_py() or 0)
-    evidence = f"{several:,} of {len(dates):,} matched sets have more than one index date."
-    numbers = {"sets": len(dates), "several": several}
+    evidence = f"{share(several, len(dates), minimum)} matched sets have more than one index date."
+    numbers = shown_numbers({"sets": len(dates)}, {"several": several}, minimum)
     if not several:
         return Finding("shared_index_date", "pass", evidence, numbers=numbers)
     advice = "Cases and controls are compared at different times: build the cohort anew."
     return Finding("shared_index_date", "warn", evidence, advice, numbers)
+
+
+def _untold(name: str, minimum: int) -> Finding:
+    evidence = f"Too few: {_WORDS[name]} of fewer than {minimum} cases or controls is not told."
+    return Finding(name, "warn", evidence)
 
 
 def _finding(name: str, found: Difference, matched: bool) -> Finding:
@@ -115,8 +126,7 @@ def _finding(name: str, found: Difference, matched: bool) -> Finding:
     )
     numbers = {key: None if math.isnan(own) else own for key, own in found._asdict().items()}
     if math.isnan(found.value):
-        advice = "Too few rows to tell, or no group varies."
-        return Finding(name, "warn", f"Too few to compare {words}.", advice, numbers)
+        return Finding(name, "warn", f"Too few: neither group varies in {words}.")
     if not (matched and found.is_large):
         return Finding(name, "pass", evidence, numbers=numbers)
     advice = {

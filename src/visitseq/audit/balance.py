@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from visitseq.audit.differences import Difference, differences, set_weights
+from visitseq.audit.differences import Difference, differences, set_weights, too_few
 from visitseq.audit.findings import Finding, Verdict
 
 #: Variable of ``pairs.matched_rows``, by the key of matching that makes it alike.
@@ -23,14 +23,14 @@ FEWEST_SETS = 20
 _WORDS = {
     "age": "age in years",
     "female": "share of women",
-    "first_visit": "first visit in days since 1970",
+    "first_visit": "date of the first visit in years",
     "visits": "visits of the eligibility window",
     "span_days": "days that these visits span",
 }
 
 
 def balance_findings(
-    matched: pd.DataFrame, cohort: Mapping[str, Any], *, draws: int, seed: int
+    matched: pd.DataFrame, cohort: Mapping[str, Any], *, draws: int, seed: int, minimum: int
 ) -> list[Finding]:
     """Findings on the standardised difference of each variable, weighted by set.
 
@@ -42,11 +42,16 @@ def balance_findings(
         The cohort's section; matching is used.
     draws, seed
         Of the intervals, the bootstrap of the sets.
+    minimum
+        Smallest number of persons whose mean may be shown.
     """
     matching, label = cohort["matching"], matched["label"].to_numpy(bool)
     unit = matched["set_id"].to_numpy()
     enough = len(set(unit)) >= FEWEST_SETS
+    if too_few(label, minimum):
+        return [_untold(name, minimum) for name in _MATCHED_BY]
     values = {name: matched[name].to_numpy(float) for name in _MATCHED_BY}
+    values["first_visit"] = 1970 + values["first_visit"] / 365.25
     weights = set_weights(unit, label)
     found = differences(values, label, unit, weights, draws=draws, seed=seed)
     return [
@@ -59,13 +64,17 @@ def _is_matched(key: str, matching: Mapping[str, Any]) -> bool:
     return key in matching["exact"] or matching.get(key) is not None
 
 
+def _untold(name: str, minimum: int) -> Finding:
+    evidence = f"Too few: {_WORDS[name]} of fewer than {minimum} cases or controls is not told."
+    return Finding(f"balance_{name}", "warn", evidence)
+
+
 def _finding(name: str, found: Difference, *, is_matched: bool, enough: bool) -> Finding:
     """Fail where what was matched differs for sure; warn where it may, or was not matched."""
     numbers = {key: None if math.isnan(own) else own for key, own in found._asdict().items()}
     question = f"balance_{name}"
     if math.isnan(found.value):
-        evidence = f"Too few: {_WORDS[name]} varies in neither group, or one group is empty."
-        return Finding(question, "warn", evidence, "Widen the cohort's criteria.", numbers)
+        return Finding(question, "warn", f"Too few: neither group varies in {_WORDS[name]}.")
     how = "matched" if is_matched else "not matched"
     evidence = (
         f"{_WORDS[name][0].upper()}{_WORDS[name][1:]} ({how}): mean {found.cases:.2f} in cases and "

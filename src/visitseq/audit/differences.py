@@ -138,6 +138,12 @@ def _interval(drawn: list[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def too_few(label: npt.NDArray[np.bool_], minimum: int) -> bool:
+    """Whether a group has so few rows that not even its mean is told."""
+    cases = int(label.sum())
+    return min(cases, len(label) - cases) < minimum
+
+
 def set_weights(set_id: Integers, label: npt.NDArray[np.bool_]) -> Floats:
     """One for a case, one over the controls of its set for a control, shape (rows,)."""
     number = np.unique(set_id, return_inverse=True)[1]

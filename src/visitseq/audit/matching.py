@@ -65,11 +65,11 @@ def check_matching(
     findings = [
         _ratio(matched, cohort, minimum_cell),
         _unmatched(pd.read_csv(attrition), minimum_cell),
-        _same_sets(matched, pairs.to_pandas()),
+        _same_sets(matched, pairs.to_pandas(), minimum_cell),
         _reuse(matched, cohort, minimum_cell),
         _become_cases(pd.read_csv(balance), minimum_cell),
-        *pair_findings(matched, cohort),
-        *balance_findings(matched, cohort, draws=draws, seed=seed),
+        *pair_findings(matched, cohort, minimum_cell),
+        *balance_findings(matched, cohort, draws=draws, seed=seed, minimum=minimum_cell),
     ]
     write_findings(findings, folder / "findings.json")
     log.info("%d pairs held against the criteria", len(pairs))
@@ -103,7 +103,7 @@ def _unmatched(attrition: pd.DataFrame, minimum: int) -> Finding:
     )
 
 
-def _same_sets(matched: pd.DataFrame, pairs: pd.DataFrame) -> Finding:
+def _same_sets(matched: pd.DataFrame, pairs: pd.DataFrame, minimum: int) -> Finding:
     """Whether cohort.parquet and matches.parquet hold the same pairs."""
     controls = matched[~matched["label"]]
     own = set(zip(controls["set_id"], controls["case"], controls["subject_id"], strict=True))
@@ -111,10 +111,10 @@ def _same_sets(matched: pd.DataFrame, pairs: pd.DataFrame) -> Finding:
     return of_count(
         "same_sets",
         differ,
-        f"{differ:,} pairs stand in one of cohort.parquet ({len(own):,} pairs) and "
-        f"matches.parquet ({len(pairs):,}) alone.",
+        f"{shown(differ, minimum)} of the pairs of cohort.parquet ({shown(len(own), minimum)}) and "
+        f"matches.parquet ({shown(len(pairs), minimum)}) stand in one of them alone.",
         "One of the files is not of this cohort: build it anew.",
-        numbers={"pairs": len(own), "differ": differ},
+        numbers=shown_numbers({"pairs": len(own)}, {"differ": differ}, minimum),
     )
 
 
@@ -137,10 +137,11 @@ def _become_cases(balance: pd.DataFrame, minimum: int) -> Finding:
     later, both = (
         int(reuse[name]) for name in ("controls_that_become_cases", "cases_used_as_controls")
     )
-    return Finding(
+    return of_count(
         "controls_become_cases",
-        "pass",
+        0,
         f"{shown(later, minimum)} of the controls come to have the disease later; "
         f"{share(both, later, minimum)} are cases of this cohort too (density sampling allows it).",
+        "",
         numbers=shown_numbers({"later": later}, {"both": both}, minimum),
     )

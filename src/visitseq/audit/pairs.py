@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from visitseq.audit.findings import Finding
-from visitseq.audit.verdicts import of_count
+from visitseq.audit.verdicts import of_count, share, shown_numbers
 from visitseq.cohort.visits import visit_blocks
 from visitseq.cohort.windows import months_to_days
 
@@ -97,16 +97,16 @@ def _visits_of(own: pd.DataFrame, events: Path, cohort: Mapping[str, Any]) -> pd
     return visits
 
 
-def pair_findings(matched: pd.DataFrame, cohort: Mapping[str, Any]) -> list[Finding]:
-    """Findings on what each pair was asked to have in common."""
+def pair_findings(matched: pd.DataFrame, cohort: Mapping[str, Any], minimum: int) -> list[Finding]:
+    """Findings on what each pair was asked to have in common; no number below ``minimum``."""
     controls = matched[~matched["label"]]
     return [
         of_count(
             f"pairs_{name}",
             wrong,
-            f"{wrong:,} of {len(controls):,} pairs differ in {words}.",
+            f"{share(wrong, len(controls), minimum)} pairs differ in {words}.",
             "The cohort is not matched as its section says: build it anew.",
-            numbers={"pairs": len(controls), "wrong": wrong},
+            numbers=shown_numbers({"pairs": len(controls)}, {"wrong": wrong}, minimum),
         )
         for name, words, wrong in _differing(controls, cohort["matching"])
     ]

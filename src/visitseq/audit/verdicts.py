@@ -14,9 +14,10 @@ def of_count(
     otherwise: Verdict = "fail",
 ) -> Finding:
     """``pass`` where nothing is ``wrong``, else the verdict ``otherwise`` with the advice."""
+    sentence = evidence[:1].upper() + evidence[1:]
     if not wrong:
-        return Finding(question, "pass", evidence, numbers=numbers)
-    return Finding(question, otherwise, evidence, advice, numbers)
+        return Finding(question, "pass", sentence, numbers=numbers)
+    return Finding(question, otherwise, sentence, advice, numbers)
 
 
 def shown(number: int, minimum: int) -> str:

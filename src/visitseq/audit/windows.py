@@ -86,7 +86,9 @@ def check_windows(
     names = pq.read_table(vocabulary).sort_by("id")["code"].to_pylist()
     chosen = pa.array(sample)
     inputs = Inputs(table.take(chosen), batch.take(chosen), names, of_encoding)
-    differing = alignment_findings(table, pq.read_table(persons), draws=draws, seed=seed)
+    differing = alignment_findings(
+        table, pq.read_table(persons), draws=draws, seed=seed, minimum=minimum_cell
+    )
     findings = [
         _days_in_window(batch, task),
         *input_findings(inputs, task, by_code=encoding["vocabulary"] == "codes"),
