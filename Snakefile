@@ -23,6 +23,8 @@ rule all:
     input:
         FIGURES,
         AUDIT,
+        SHEETS,
+        PRIVACY,
 
 
 include: "workflow/rules/1_ingest.smk"

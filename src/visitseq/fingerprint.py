@@ -41,7 +41,7 @@ def _files_read(path: Path) -> set[Path]:
     constants = [node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant)]
     named = " ".join(value for value in constants if isinstance(value, str))
     sql = path.parent.glob("sql/*.sql") if "sql/" in named else []
-    data = (file for file in _ROOT.glob("data/*") if file.name in named)
+    data = (file for file in _ROOT.glob("data/**/*.*") if file.name in named)
     return {*sql, *data, *path.parent.glob("*.[ch]pp")}
 
 

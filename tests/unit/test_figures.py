@@ -281,7 +281,7 @@ def test_figures_fit_the_width_of_a_page(figures: dict[str, Figure]) -> None:
 
 def test_metrics_table_holds_every_fold_and_the_mean_over_them(large: Study) -> None:
     results = read_results(large)
-    table = metrics_table(results).to_pandas()
+    table = metrics_table(results, [], 10).to_pandas()
     assert len(table) == 2 * 2 * 8 * 3 * len(METRICS)
     assert set(table["strategy"]) == {"home"}
     assert set(table["fraction"]) == {100}
@@ -315,9 +315,9 @@ def test_an_undefined_metric_is_null_in_one_table_and_says_why_in_the_other(tmp_
     content = json.loads(path.read_text())
     null = {"value": None, "low": None, "high": None, "reason": "no case in the test part"}
     path.write_text(json.dumps({**content, "auprc": null}))
-    study = Study.from_mapping(mapping, tmp_path)
+    study = Study.from_mapping({**mapping, "minimum_cell": 1}, tmp_path)
     results = read_results(study)
-    table = metrics_table(results).to_pandas().set_index(["metric", "fold"])["value"]
+    table = metrics_table(results, [], 1).to_pandas().set_index(["metric", "fold"])["value"]
     assert math.isnan(table.loc[("auprc", 1)])
     assert not math.isnan(table.loc[("auprc", 0)])
     text = readable_metrics(study, results)["auprc"].item()
@@ -328,7 +328,7 @@ def fold_of(case: Any, score: Any, fold: int = 0) -> FoldResult:
     rows = np.arange(len(case))
     groups = Groups(rows, rows)
     scored = ScoredRows.sort(np.asarray(case, dtype=bool), np.asarray(score), groups, rows > -1)
-    return FoldResult(fold, scored, {})
+    return FoldResult(fold, scored, (int(scored.case.sum()), int((~scored.case).sum())), {})
 
 
 def random_fold(seed: int, rows: int = 300) -> tuple[Any, Any]:
@@ -723,10 +723,10 @@ def test_reach_table_by_hand(large: Study) -> None:
     lstm = table.loc[[("lstm", "trained", "c")]].iloc[0]
     # 0.9^6 = 0.53, 0.9^7 = 0.48; 0.9^10 = 0.35 is the last that 10 sequences reach.
     assert (lstm["below_half"], lstm["below_tenth"]) == ("7", "> 10")
-    assert (lstm["at_1"], lstm["at_20"]) == ("0.9 [0.45, 1.8]", "")
+    assert (lstm["at_1"], lstm["at_20"]) == ("0.9 [0.45, 1.8]", HIDDEN)
     assert lstm["spectral_radius"] == "input 1.50; forget 1.50; cell 1.50; output 1.50"
     hidden = replace(one_fold, minimum_cell=61)
-    assert set(reach_table(hidden, read_reach(hidden))["below_half"]) == {""}
+    assert set(reach_table(hidden, read_reach(hidden))["below_half"]) == {HIDDEN}
 
 
 def test_reach_figure_draws_what_was_measured(large: Study, figures: dict[str, Figure]) -> None:

@@ -362,7 +362,7 @@ def test_nothing_to_show_is_said(draw: Callable[[Study], Figure]) -> None:
 
 
 def test_the_tables_of_metrics_have_them_too(study: Study, results: list[NextVisitResult]) -> None:
-    metrics = metrics_table(results).to_pandas()
+    metrics = metrics_table(results, [], 10).to_pandas()
     assert set(metrics["model"]) == set(SECTIONS)
     assert {"recall_at_10", "r2_log_days", "mae_days"} <= set(metrics["metric"])
     gru = metrics[(metrics["task"] == "dx") & (metrics["model"] == "gru")]

@@ -114,7 +114,7 @@ def test_replicates_are_shown_once_as_their_mean(study: Study, results: list[Mod
     assert rows_tested(study, gru).rows == "400"
     readable = readable_metrics(study, results).set_index("model").loc["gru"].iloc[0]
     assert (readable["seeds"], readable["folds"], readable["cases"]) == (2, 2, "80")
-    every = metrics_table(read_results(study)).to_pandas()
+    every = metrics_table(read_results(study), [], 10).to_pandas()
     assert set(every["model"]) == set(MODELS)
 
 

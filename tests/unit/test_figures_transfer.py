@@ -132,7 +132,7 @@ def test_the_interval_over_folds_is_that_of_the_folds_draws(tmp_path: Path) -> N
 
 
 def test_metrics_have_every_arm(study: Study, results: list[TransferResult]) -> None:
-    table = metrics_table([], results).to_pandas()
+    table = metrics_table([], results, 10).to_pandas()
     assert set(zip(table["source"], table["target"], strict=True)) == set(THERE)
     auroc = table[(table["metric"] == "auroc") & (table["fold"] == 0)]
     assert auroc["strategy"].tolist() == ["zero_shot"] + [s for s in WORTH for _ in range(6)]
@@ -376,12 +376,9 @@ def test_a_study_that_moves_nothing_draws_none_of_it(tmp_path: Path) -> None:
 
 
 def test_without_a_fold_the_figures_say_so(tmp_path: Path) -> None:
-    shown = Study.from_mapping(mapping_of(folds=[]), tmp_path)
-    for direction in shown.directions:
-        shown.coverage(direction).parent.mkdir(parents=True)
-        write_json(coverage_of("next_visit"), shown.coverage(direction))
+    shown = replace(written(tmp_path), folds=())
     figures = drawn(shown)
     assert "no fold was run" in words(figures["transfer_matrix"])
     assert "no model that is trained in epochs was moved" in words(figures["transfer_curve"])
     tables = transfer_tables(shown, [])
-    assert (len(tables["transfer"]), len(tables["coverage"])) == (0, 4)
+    assert (len(tables["transfer"]), len(tables["coverage"])) == (0, 3)

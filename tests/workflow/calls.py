@@ -11,6 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests/configs/tiny.yaml"
 _PARTS = ["Snakefile", "config.yaml", "environment.yml", "workflow", "src"]
+#: What follows whenever the figures are drawn.
+AFTER_FIGURES = {"fill_sheets": 1, "check_privacy": 1, "pass_privacy": 1}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from calls import ROOT, Workflow
+from calls import AFTER_FIGURES, ROOT, Workflow
 
 from visitseq import tables
 
@@ -54,6 +54,7 @@ def test_what_a_kind_cannot_do_is_left_out_and_named_once(workflow: Workflow) ->
         "write_audit": 1,
         "pass_audit": 1,
         "draw_figures": 1,
+        **AFTER_FIGURES,
     }
 
 
@@ -92,7 +93,7 @@ def test_the_released_scoring_is_repeated_beside_ours_and_trains_nothing_anew(
     overlay.write_text("tasks: {next_visit: {choi_compat: false}}", "utf-8")
     planned = forecast.planned("--configfile", CONFIG, overlay)
     audited = dict.fromkeys(["check_splits", "write_audit", "pass_audit"], 1)
-    assert planned == {"evaluate_next_visit": 2, **audited, "draw_figures": 1}
+    assert planned == {"evaluate_next_visit": 2, **audited, "draw_figures": 1, **AFTER_FIGURES}
     results = forecast.directory / "results"
     card = results / "4_train/lakeview/next_visit/one_hot/gru/fold0/model.json"
     assert "choi_compat" not in json.loads(card.read_text("utf-8"))["task"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from calls import ROOT, TINY, Workflow
+from calls import AFTER_FIGURES, ROOT, TINY, Workflow
 
 from visitseq.config import merge_config
 
@@ -44,6 +44,7 @@ def test_the_default_study(workflow: Workflow) -> None:
         "write_audit": 1,
         "pass_audit": 1,
         "draw_figures": 1,
+        **AFTER_FIGURES,
     }
 
 

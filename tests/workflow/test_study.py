@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from calls import TINY, Workflow
+from calls import AFTER_FIGURES, TINY, Workflow
 
 from visitseq import tables
 from visitseq.audit.canary_verdicts import QUESTIONS
@@ -207,6 +207,7 @@ def test_an_edit_of_one_model_reruns_its_jobs_alone(study: Workflow) -> None:
         "write_audit": 1,
         "pass_audit": 1,
         "draw_figures": 1,
+        **AFTER_FIGURES,
     }
 
 
@@ -218,7 +219,7 @@ def test_an_edit_of_the_library_reruns_the_stages_that_use_it(study: Workflow) -
     assert planned["build_cohort"] == planned["build_landmark"] == 2
     assert planned["encode_visits"] == 4
     with edited(library / "figures/draw.py", "", "EDITED = True\n"):
-        assert study.planned("--configfile", TINY) == {"draw_figures": 1}
+        assert study.planned("--configfile", TINY) == {"draw_figures": 1, **AFTER_FIGURES}
     with edited(library / "cohort/windows.py", "import math", "# A comment.\nimport math"):
         assert study.planned("--configfile", TINY) == {}
 
@@ -311,6 +312,32 @@ def test_logs_carry_no_person(study: Workflow) -> None:
     logs = [path.read_text("utf-8") for path in (study.directory / "results/logs").rglob("*.log")]
     assert logs
     assert not any(number in log for number in long_ids for log in logs)
+
+
+def test_nothing_that_is_shared_tells_of_a_person(study: Workflow) -> None:
+    results = study.directory / "results"
+    found = pd.read_csv(results / "7_figures/audit_privacy.csv")
+    assert set(found["verdict"]) == {"pass"}
+    assert len(found) > 4
+    assert json.loads((results / "audit/passed_privacy.json").read_text("utf-8"))["fail"] == 0
+
+
+def test_a_test_part_of_few_cases_shows_no_metric(study: Workflow) -> None:
+    metrics = pq.read_table(study.directory / "results/7_figures/metrics.parquet").to_pandas()
+    scored = "results/5_evaluate/lakeview/heart_failure/one_hot/gru/fold0/metrics.json"
+    assert 0 < json.loads((study.directory / scored).read_text("utf-8"))["cases"] < 10
+    of_fold = metrics[(metrics["target"] == "lakeview") & (metrics["fold"] == 0)]
+    assert len(of_fold) > 20
+    assert of_fold[["value", "low", "high"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("sheet", ["tripod_ai", "probast_ai", "record"])
+def test_what_a_sheet_cites_is_there(study: Workflow, sheet: str) -> None:
+    path = study.directory / f"results/7_figures/table_{sheet}.csv"
+    table = pd.read_csv(path, keep_default_na=False)
+    cited = {file for files in table["from"] if files for file in files.split("; ")}
+    assert len(cited) > 5
+    assert [file for file in sorted(cited) if not (study.directory / file).is_file()] == []
 
 
 def test_a_model_leaves_and_scores_another_site(study: Workflow, tmp_path: Path) -> None:

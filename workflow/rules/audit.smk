@@ -6,6 +6,9 @@
 #   run_canaries    data in which the answer is known, through stages 3 to 5: is it found
 #   test_in_time    is a model of earlier years worth as much in later ones; in_time.json besides
 #   check_as_used   what is a case-control model worth among everybody at risk
+#   check_privacy   does what is shared tell of a person: ids, dates, small numbers
+#   pass_privacy    fails where it does
+#   fill_sheets     TRIPOD+AI, PROBAST+AI and RECORD, answered from the results
 #   write_audit     the findings of all checks -> audit.csv, audit.html
 #   pass_audit      audit.csv -> passed.json, which the figures wait for; fails where a check failed
 #
@@ -253,3 +256,84 @@ rule pass_audit:
 rule audit:
     input:
         AUDIT,
+
+
+rule fill_sheets:
+    input:
+        [path for path in FIGURES if path.endswith((".csv", ".parquet"))],
+        grid("results/1_ingest/{site}/summary.json"),
+        grid("results/3_encode/{site}/{task}/{encoding}/vocabulary.parquet"),
+        grid(f"results/4_train/{STUDY}/model.json", task=run_tasks("onset")),
+        audit="results/7_figures/audit.csv",
+        phenotypes=PHENOTYPE_FILES.values(),
+    output:
+        [listed(name, "Audit") for name in ("tripod_ai", "probast_ai", "record")],
+    log:
+        "results/logs/fill_sheets.log",
+    benchmark:
+        "results/benchmarks/fill_sheets.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        study=study(),
+        sections={
+            "sites": {site: only(site, "source") for site in RUN["sites"]},
+            "cohorts": {name: config["cohorts"][name] for name in COHORTS},
+        },
+        with_phenotype=list(PHENOTYPE_FILES),
+        code=fingerprint("audit.sheets"),
+    script:
+        "../scripts/fill_sheets.py"
+
+
+# After everything that it reads, which it cannot keep from being written: it says what is in it.
+rule check_privacy:
+    input:
+        FIGURES,
+        AUDIT,
+        SHEETS,
+        [list(files.values()) for files in of_sites("persons", "events", "codes").values()],
+        phenotypes=sorted(set(PHENOTYPE_FILES.values())),
+    output:
+        findings="results/audit/check_privacy/findings.json",
+        table=report(
+            "results/7_figures/audit_privacy.csv",
+            caption="../report/audit_privacy.rst",
+            category="Audit",
+            labels={"table": "privacy"},
+        ),
+    log:
+        "results/logs/check_privacy.log",
+    benchmark:
+        "results/benchmarks/check_privacy.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        shared=["results/7_figures", "results/8_export/model"],
+        sites=of_sites("persons", "events", "codes"),
+        synthetic={name: is_synthetic(name) for name in RUN["sites"]},
+        minimum_cell=RUN["minimum_cell"],
+        code=fingerprint("audit.privacy"),
+    script:
+        "../scripts/check_privacy.py"
+
+
+rule pass_privacy:
+    input:
+        findings="results/audit/check_privacy/findings.json",
+    output:
+        passed="results/audit/passed_privacy.json",
+    log:
+        "results/logs/pass_privacy.log",
+    benchmark:
+        "results/benchmarks/pass_privacy.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        on_failure=RUN["audit"],
+        code=fingerprint("audit.privacy"),
+    script:
+        "../scripts/pass_privacy.py"

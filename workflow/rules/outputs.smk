@@ -101,6 +101,10 @@ FIGURES = [
         format=["svg", "pdf"],
     ),
 ]
+# The sheets of the reporting guidelines, filled from the results.
+SHEETS = expand("results/7_figures/table_{name}.csv", name=["tripod_ai", "probast_ai", "record"])
+# What the check of privacy writes, after everything else.
+PRIVACY = ["results/7_figures/audit_privacy.csv", "results/audit/passed_privacy.json"]
 # What the audit writes; the last is what the figures wait for.
 AUDIT = [
     "results/7_figures/audit.csv",

@@ -194,6 +194,14 @@ def sections_of(wildcards):
     }
 
 
+def of_sites(*names):
+    """The files of these names that ingest wrote of each site of the study."""
+    return {
+        site: {name: f"results/1_ingest/{site}/{name}.parquet" for name in names}
+        for site in RUN["sites"]
+    }
+
+
 #: All that moves: source, target, task, encoding and model of each.
 MOVED = transferred(config, CARRIED)
 #: Of that what has an outcome; the rest is scored and no more.

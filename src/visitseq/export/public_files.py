@@ -2,8 +2,9 @@
 
 Left behind are what a search tried, how an encoder was pre-trained but for its settings (a digest
 of the persons' ids among it), what needs a simulated hospital's truth, and small numbers. The
-threshold is the score of one patient of the validation part: it leaves rounded. So do the measures
-where a number is held back, which an exact share could tell: two thirds are of three, or of six.
+threshold is the score of one patient of the validation part: it leaves rounded. Measures of few
+cases, or few controls, stay behind: even rounded, a share of few says of how many. Where another
+number is held back, shares that could tell it if they were exact leave rounded.
 """
 
 from collections.abc import Mapping
@@ -61,9 +62,20 @@ def public_metrics(content: Mapping[str, Any], minimum: int) -> dict[str, Any]:
         of_visits = suppress_counts(own, "visits", ("labelled_visits",), minimum)
         suppressed = {**own.get("suppressed", {}), **of_visits.get("suppressed", {})}
         own = {**of_visits, **({"suppressed": suppressed} if suppressed else {})}
-    if "suppressed" in own:
+    held = own.get("suppressed", {})
+    if held:
         own |= {name: _rounded(own[name]) for name in (*MEASURES, *_SHARES) if name in own}
+    if "n" in held or "cases" in held:
+        own |= {name: _withheld(minimum) for name in MEASURES if name in own}
+    if "n" in held:
+        own |= {name: None for name in _SHARES if name in own}
     return own
+
+
+def _withheld(minimum: int) -> dict[str, Any]:
+    """A metric that does not leave."""
+    reason = f"fewer than {minimum} cases or controls (or persons) in the test part"
+    return {"value": None, "low": None, "high": None, "reason": reason}
 
 
 def _rounded(measure: Any) -> Any:

@@ -1,7 +1,8 @@
 """What the scoring of Doctor AI's released code does to each model.
 
 A row a fold and defect, from choi_compat in metrics.json: each metric with the defect, and that
-less the metric without; both with their intervals, or why there is none.
+less the metric without; both with their intervals, or why there is none. Where few persons are
+scored, or all but few, the two numbers lie that few persons apart, and neither is shown.
 """
 
 import json
@@ -13,7 +14,7 @@ import pandas as pd
 from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.recall import CUTS
 from visitseq.figures.labels import interval_text
-from visitseq.figures.small_cells import show_share
+from visitseq.figures.small_cells import SUPPRESSED, may_show, show_share
 from visitseq.figures.study import Setting, Study
 
 _DIGITS = 3
@@ -47,6 +48,11 @@ def _lines(study: Study, setting: Setting, model: str, fold: int) -> Iterator[di
             "defect": defect,
             "persons": show_share(found["persons"], metrics["n"], study.minimum_cell),
         }
+        if not _enough(found["persons"], metrics["n"], study.minimum_cell):
+            yield line | dict.fromkeys(
+                (column for metric in _METRICS for column in _columns(metric)), SUPPRESSED
+            )
+            continue
         for metric in _METRICS:
             both = (
                 Estimate.from_json(each) for each in (found[metric], found[metric]["difference"])
@@ -54,3 +60,8 @@ def _lines(study: Study, setting: Setting, model: str, fold: int) -> Iterator[di
             texts = (interval_text(estimate, _DIGITS) for estimate in both)
             line |= dict(zip(_columns(metric), texts, strict=True))
         yield line
+
+
+def _enough(persons: int, of_all: int, minimum: int) -> bool:
+    """Whether those who are scored with a defect, and the others, may be shown."""
+    return all(may_show(number, minimum) for number in (of_all, persons, of_all - persons))

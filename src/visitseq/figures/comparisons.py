@@ -18,11 +18,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from visitseq.evaluate.delong import ASSUMPTION, DelongTest, delong_test
+from visitseq.evaluate.estimate import undefined
 from visitseq.evaluate.holm import holm
 from visitseq.evaluate.paired import Comparison, compare
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.figures.labels import interval_text
 from visitseq.figures.model_results import FoldResult, ModelResult
+from visitseq.figures.small_cells import SUPPRESSED
 from visitseq.figures.study import Study
 
 Floats = npt.NDArray[np.float64]
@@ -100,6 +102,9 @@ def _compare(result: ModelResult, reference: ModelResult, metric: str) -> Compar
 
 
 def _delong(result: ModelResult, reference: ModelResult, fold: int) -> DelongTest:
+    tested = [own.fold for own in result.tested]
+    if result.withheld.folds[tested.index(fold)]:
+        return DelongTest(undefined(SUPPRESSED), math.nan)
     own, others = ([f for f in r.folds if f.fold == fold] for r in (result, reference))
     labels = _in_table_order(own[0].rows, own[0].rows.case)
     return delong_test(labels, _scores(own), _scores(others))

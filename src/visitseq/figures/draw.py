@@ -111,7 +111,8 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
     if shown.in_time:
         tables["in_time"] = in_time_table(shown)
     folder.mkdir(parents=True, exist_ok=True)
-    metrics = metrics_table([*every_model, *ceilings, *of_visits], transfers)
+    every_result = [*every_model, *ceilings, *of_visits]
+    metrics = metrics_table(every_result, transfers, shown.minimum_cell)
     write_parquet(metrics, folder / "metrics.parquet")
     for name, table in tables.items():
         table.to_csv(folder / f"table_{name}.csv", index=False, lineterminator="\n")

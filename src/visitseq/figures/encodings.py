@@ -27,6 +27,7 @@ from visitseq.figures.style import (
     empty_figure,
     look_of,
     new_figure,
+    say_instead,
 )
 
 # Inches.
@@ -98,8 +99,8 @@ def draw_encodings(study: Study, results: list[ModelResult]) -> Figure:
         down, across = divmod(place, layout.columns)
         left, top = across * WIDTH / 2 + LEFT, down * layout.row + TITLE
         axes = add_axes(figure, left, top, layout.width, PLOT)
-        _draw_panel(study, axes, of_panel, names[place], lowest)
         _set_axes(axes, list(names[place].values()), lowest, layout.rotation)
+        _draw_panel(study, axes, of_panel, names[place], lowest)
     add_legend(figure, LEFT, ours, "AUROC [95% interval]" + mean_of(study.folds))
     for place, name in enumerate(printed):
         _draw_published(figure, place * WIDTH / 2, ours + legend, name)
@@ -146,6 +147,10 @@ def _title(study: Study, results: list[ModelResult]) -> str:
 def _draw_panel(
     study: Study, axes: Axes, results: list[ModelResult], names: dict[str, str], lowest: float
 ) -> None:
+    axes.set(ylabel="AUROC", title=_title(study, results))
+    if any(result.withheld.mean for result in results):
+        say_instead(axes, f"suppressed: fewer than {study.minimum_cell}\ncases or controls tested")
+        return
     for result in results:
         encodings = study.encodings
         look = look_of(encodings, result.setting.encoding)
@@ -167,7 +172,6 @@ def _draw_panel(
         )
         if np.isnan(value):
             axes.text(place, lowest, " undefined", rotation=90, ha="center", va="bottom", size=6)
-    axes.set(ylabel="AUROC", title=_title(study, results))
 
 
 def _set_axes(axes: Axes, names: Sequence[str], lowest: float, rotation: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""A model's forecast folds and its recalls, by fold and as their mean."""
+"""A model's forecast folds and its recalls, by fold and as their mean, as far as they are shown."""
 
 import json
 import math
@@ -10,6 +10,7 @@ from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.folds import mean_over_folds
 from visitseq.evaluate.recall import RankedVisits, recall_draws, recall_metrics
 from visitseq.figures.study import Setting, Study
+from visitseq.figures.withheld import shown_folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,8 @@ def read_forecasts(study: Study) -> list[ForecastResult]:
 def _read_model(study: Study, setting: Setting, model: str) -> ForecastResult:
     ahead = study.forecasts[setting.task].visits_ahead
     folds = [_read_fold(study, setting, model, fold) for fold in study.folds]
-    return ForecastResult(setting, model, ahead, folds, _means(study, folds, ahead))
+    means = _means(study, folds, ahead)
+    return ForecastResult(setting, model, ahead, *shown_folds(folds, means, study.minimum_cell))
 
 
 def _read_fold(study: Study, setting: Setting, model: str, fold: int) -> ForecastFold:

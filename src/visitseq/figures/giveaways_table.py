@@ -64,7 +64,8 @@ def _text(line: Any, minimum: int) -> str:
     persons, having = int(line["persons"]), int(line["persons_with"])
     if not may_show(persons, minimum) or not may_show(persons - having, minimum):
         return SUPPRESSED
-    if not may_show(having, minimum):
+    if not having or not may_show(having, minimum):
+        # No draw of nobody holds anybody: 0.0% [0.0, 0.0] would be no interval.
         return f"{show_count(having, minimum)} persons"
     if math.isnan(low):
         return f"{100 * share:.1f}% ({line['reason']})"

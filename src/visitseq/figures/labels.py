@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from visitseq.evaluate.estimate import Estimate
+from visitseq.figures.small_cells import SUPPRESSED
 
 
 def interval_text(estimate: Estimate, digits: int) -> str:
@@ -13,11 +14,18 @@ def interval_text(estimate: Estimate, digits: int) -> str:
     if math.isnan(estimate.value):
         # Of several folds the reason begins "undefined in 3 of 7 folds".
         reason = str(estimate.reason)
+        if is_suppressed(estimate):
+            return SUPPRESSED
         return reason if reason.startswith("undefined") else f"undefined ({reason})"
     value = f"{estimate.value:z.{digits}f}"
     if math.isnan(estimate.low):
         return f"{value} ({estimate.reason})"
     return f"{value} [{estimate.low:z.{digits}f}, {estimate.high:z.{digits}f}]"
+
+
+def is_suppressed(estimate: Estimate) -> bool:
+    """Whether an estimate is not shown because few persons are behind it, or its parts."""
+    return math.isnan(estimate.value) and str(estimate.reason).endswith(SUPPRESSED)
 
 
 def mean_of(folds: tuple[int, ...]) -> str:

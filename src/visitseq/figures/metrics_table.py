@@ -3,7 +3,7 @@
 metrics.parquet has a row for each fold's estimate, and one with a null fold for the mean over the
 folds. A model that is tested where it was trained has the same site as source and target, its
 strategy is ``home``, trained on 100 per cent of the training part. What moved models are worth
-follows, by strategy.
+follows, by strategy. What rests on few persons is null (``withheld.py``).
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,10 +31,15 @@ _DIGITS = 3
 Result = ModelResult | ForecastResult | NextVisitResult
 
 
-def metrics_table(results: Sequence[Result], transfers: Sequence[TransferResult] = ()) -> pa.Table:
-    """Every estimate, at home and then of moved models, in the columns of tables.METRICS."""
+def metrics_table(
+    results: Sequence[Result], transfers: Sequence[TransferResult], minimum: int
+) -> pa.Table:
+    """Every estimate, at home and then of moved models, in the columns of tables.METRICS.
+
+    ``minimum`` is the smallest number of persons that an estimate may rest on to be shown.
+    """
     home = [row for result in results for row in _rows(result)]
-    return pa.Table.from_pylist([*home, *transfer_rows(transfers)], METRICS)
+    return pa.Table.from_pylist([*home, *transfer_rows(transfers, minimum)], METRICS)
 
 
 def readable_metrics(study: Study, results: Sequence[Result]) -> pd.DataFrame:

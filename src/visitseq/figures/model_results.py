@@ -1,12 +1,13 @@
-"""A model's scored folds and its metrics, by fold and as their mean."""
+"""A model's scored folds and its metrics, by fold and as their mean, as far as they are shown."""
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visitseq.evaluate.estimate import Estimate
@@ -21,6 +22,7 @@ from visitseq.evaluate.oracle_rows import (
 )
 from visitseq.evaluate.scored_rows import ScoredRows
 from visitseq.figures.study import Setting, Study
+from visitseq.figures.withheld import Withheld, withheld_folds
 
 Floats = npt.NDArray[np.float64]
 Draws = dict[str, Floats]
@@ -32,12 +34,15 @@ class FoldResult:
 
     Attributes
     ----------
+    persons
+        How many cases and controls there are; a person with several rows counts once.
     deviations
         Bootstrap standard deviation of each metric that is defined.
     """
 
     fold: int
     rows: ScoredRows
+    persons: tuple[int, int]
     metrics: dict[str, Estimate]
     deviations: dict[str, float] = field(default_factory=dict)
 
@@ -54,6 +59,8 @@ class ModelResult:
     drawn
         Mean over the folds of each metric's bootstrap draws, where all folds have a value, shape
         (draws,) each.
+    withheld
+        Of which folds no metric is shown.
     seeds
         With how many seeds the model was trained.
     first
@@ -65,6 +72,7 @@ class ModelResult:
     folds: list[FoldResult]
     means: dict[str, Estimate]
     drawn: Draws
+    withheld: Withheld
     seeds: int = 1
     first: "ModelResult | None" = None
 
@@ -81,8 +89,7 @@ class ModelResult:
     @property
     def smallest_class(self) -> int:
         """Cases or controls, whichever are fewer, in the fold that has fewest of them."""
-        cases = [(int(fold.rows.case.sum()), len(fold.rows)) for fold in self.folds]
-        return min(min(number, rows - number) for number, rows in cases)
+        return min(min(fold.persons) for fold in self.folds)
 
     @property
     def fewest_groups(self) -> int:
@@ -145,41 +152,54 @@ def _read_oracles(study: Study, setting: Setting) -> list[ModelResult]:
     ceilings = []
     for name in ORACLES:
         if all(is_scored(part, name) for part in parts.values()):
-            folds = [
-                _oracle_fold(study, scored_rows(part, name), fold) for fold, part in parts.items()
-            ]
-            ceilings.append(_result(setting, name, folds, ORACLE_METRICS))
+            folds = [_oracle_fold(study, part, name, fold) for fold, part in parts.items()]
+            ceilings.append(_result(study, setting, name, folds, ORACLE_METRICS))
     return ceilings
 
 
-def _oracle_fold(study: Study, rows: ScoredRows, fold: int) -> tuple[FoldResult, Draws]:
+def _oracle_fold(study: Study, part: pa.Table, name: str, fold: int) -> tuple[FoldResult, Draws]:
+    rows = scored_rows(part, name)
     settings = (study.draws, study.seed, fold)
     metrics, drawn = estimates_and_draws(rows, *settings, ORACLE_METRICS)
-    return FoldResult(fold, rows, metrics), drawn
+    return FoldResult(fold, rows, _persons(part, "label"), metrics), drawn
 
 
 def _read_model(study: Study, setting: Setting, model: str) -> ModelResult:
     folds = [_read_fold(study, setting, model, fold) for fold in study.folds]
-    return _result(setting, model, folds, METRICS)
+    return _result(study, setting, model, folds, METRICS)
 
 
 def _result(
+    study: Study,
     setting: Setting,
     model: str,
     folds: list[tuple[FoldResult, Draws]],
     metrics: tuple[str, ...],
 ) -> ModelResult:
     results, draws = [fold for fold, _ in folds], [drawn for _, drawn in folds]
-    means = fold_means([fold.metrics for fold in results], draws, metrics)
-    return ModelResult(setting, model, results, *means)
+    means, drawn = fold_means([fold.metrics for fold in results], draws, metrics)
+    withheld = withheld_folds([fold.persons for fold in results], study.minimum_cell)
+    shown = [
+        replace(fold, metrics=withheld.of_fold(place, fold.metrics))
+        for place, fold in enumerate(results)
+    ]
+    of_means = {name: withheld.of_mean(estimate) for name, estimate in means.items()}
+    return ModelResult(setting, model, shown, of_means, withheld.of_draws(drawn), withheld)
 
 
 def _read_fold(study: Study, setting: Setting, model: str, fold: int) -> tuple[FoldResult, Draws]:
     folder = study.evaluation_folder(setting, model, fold)
     content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    rows = ScoredRows.from_predictions(pq.read_table(folder / "predictions.parquet"))
+    scored = pq.read_table(folder / "predictions.parquet")
+    rows = ScoredRows.from_predictions(scored)
     metrics = {metric: Estimate.from_json(content[metric]) for metric in METRICS}
     defined = tuple(name for name, estimate in metrics.items() if not math.isnan(estimate.value))
     drawn = metric_draws(rows, study.draws, study.seed, fold, defined)
     deviations = {name: float(np.std(values, ddof=1)) for name, values in drawn.items()}
-    return FoldResult(fold, rows, metrics, deviations), drawn
+    return FoldResult(fold, rows, _persons(scored, "boolean_value"), metrics, deviations), drawn
+
+
+def _persons(part: pa.Table, label: str) -> tuple[int, int]:
+    """How many persons are cases and how many are controls."""
+    case, persons = part[label].to_numpy(), part["subject_id"].to_numpy()
+    return len(np.unique(persons[case])), len(np.unique(persons[~case]))

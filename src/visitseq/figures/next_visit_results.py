@@ -1,4 +1,7 @@
-"""A model's predictions of next visits and their metrics, by fold and as their mean."""
+"""A model's predictions of next visits and their metrics, by fold and as their mean.
+
+Metrics are those that are shown: few persons tested have none.
+"""
 
 import json
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ from visitseq.evaluate.estimate import Estimate
 from visitseq.evaluate.folds import mean_over_folds
 from visitseq.evaluate.next_visit_metrics import METRICS, PredictedVisits, next_visit_draws
 from visitseq.figures.study import Setting, Study
+from visitseq.figures.withheld import shown_folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,8 @@ def read_next_visits(study: Study) -> list[NextVisitResult]:
 
 def _read_model(study: Study, setting: Setting, model: str) -> NextVisitResult:
     folds = [_read_fold(study, setting, model, fold) for fold in study.folds]
-    return NextVisitResult(setting, model, folds, _means(study, folds))
+    means = _means(study, folds)
+    return NextVisitResult(setting, model, *shown_folds(folds, means, study.minimum_cell))
 
 
 def _read_fold(study: Study, setting: Setting, model: str, fold: int) -> NextVisitFold:

@@ -2,13 +2,14 @@
 
 The first three numbers say at which distance the median gradient has first fallen below a half, a
 tenth and a hundredth of that at the last visit; "> 23" where it has not within the 23 steps that
-enough sequences reach. What too few sequences reach is empty.
+enough sequences reach; what fewer reach is not shown.
 """
 
 import numpy as np
 import pandas as pd
 
 from visitseq.figures.reach_results import Curve, Reach
+from visitseq.figures.small_cells import HIDDEN
 from visitseq.figures.study import Study
 
 LEVELS = {"below_half": 0.5, "below_tenth": 0.1, "below_hundredth": 0.01}
@@ -42,14 +43,14 @@ def _columns() -> list[str]:
 
 def _steps_to(curve: Curve, level: float) -> str:
     if not len(curve.median):
-        return ""
+        return HIDDEN
     below = np.flatnonzero(curve.median < level)
     return str(below[0]) if len(below) else f"> {len(curve.median) - 1}"
 
 
 def _at(curve: Curve, distance: int) -> str:
     if distance >= len(curve.median):
-        return ""
+        return HIDDEN
     median, low, high = (f"{line[distance]:.2g}" for line in (curve.median, curve.low, curve.high))
     return f"{median} [{low}, {high}]"
 

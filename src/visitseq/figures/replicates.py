@@ -23,4 +23,6 @@ def _mean(seeds: list[ModelResult]) -> ModelResult:
         [seed.means for seed in seeds], [seed.drawn for seed in seeds], list(first.means), "seeds"
     )
     folds = [fold for seed in seeds for fold in seed.folds]
-    return ModelResult(first.setting, first.model, folds, means, drawn, len(seeds), first)
+    return ModelResult(
+        first.setting, first.model, folds, means, drawn, first.withheld, len(seeds), first
+    )

@@ -90,6 +90,8 @@ def _fold_strata(study: Study, setting: Setting) -> dict[int, FoldStrata]:
 def _stratify(study: Study, result: ModelResult, folds: dict[int, FoldStrata]) -> StrataResult:
     pairs = [_fold_pairs(study, fold, folds[fold.fold].strata) for fold in result.folds]
     within, drawn = _within(pairs)
+    within = result.withheld.of_mean(within)
+    drawn = result.withheld.of_draws({"within": drawn}).get("within", np.empty(0))
     overall = result.means["auroc"]
     nothing = np.empty(0)
     overall_draws = result.drawn.get("auroc", nothing)

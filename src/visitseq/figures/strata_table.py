@@ -33,13 +33,19 @@ def strata_table(study: Study, strata: Sequence[StrataResult]) -> pd.DataFrame:
             "auroc": interval_text(own.result.means["auroc"], _DIGITS),
             "within_strata": interval_text(own.within, _DIGITS),
             "difference": interval_text(own.difference, _DIGITS),
-            "cut_points": "; ".join(_range(of_folds) for of_folds in own.cuts.T),
+            "cut_points": _cut_points(own),
             **dict(zip(_STRATA, _by_stratum(own, study.minimum_cell), strict=True)),
         }
         for own in strata
     ]
     columns = ["auroc", "within_strata", "difference", "cut_points", *_STRATA]
     return pd.DataFrame(lines, columns=[*_PLACE, *columns])
+
+
+def _cut_points(own: StrataResult) -> str:
+    if own.result.withheld.mean:
+        return SUPPRESSED
+    return "; ".join(_range(of_folds) for of_folds in own.cuts.T)
 
 
 def _range(of_folds: npt.NDArray[np.float64]) -> str:

@@ -9,7 +9,7 @@ A subgroup is hidden where few persons are in it, among those tested or among th
 cohort, and with it as many others of its division as keep its numbers from being computed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from visitseq.figures.cohort_rows import CohortRows, read_cohort_rows
 from visitseq.figures.model_results import FoldResult, ModelResult, fold_means
 from visitseq.figures.small_cells import hidden_levels
 from visitseq.figures.study import Study
+from visitseq.figures.withheld import withheld_folds
 
 Flags = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.str_]
@@ -89,20 +90,23 @@ def _divide(study: Study, result: ModelResult) -> SubgroupResult:
     for variable, level_of_row in levels_of(rows).items():
         levels = _in_order(variable, level_of_row[tested])
         members = [level_of_row == level for level in levels]
-        cells = [_cells(rows, own, tested) for own in members]
+        cells = [_cells(rows, own, [tested, ~tested]) for own in members]
         hidden = hidden_levels(cells, study.minimum_cell)
         for level, own, is_hidden in zip(levels, members, hidden, strict=True):
             counts = int(np.sum(own & tested)), int(np.sum(own & tested & rows.case))
-            means = {} if is_hidden else _means(study, result, rows.part, own)
+            means = {} if is_hidden else _means(study, result, rows, own)
             subgroups.append(Subgroup(variable, level, *counts, means, is_hidden))
     return SubgroupResult(result, subgroups)
 
 
 def _means(
-    study: Study, result: ModelResult, part: npt.NDArray[np.int32], member: Flags
+    study: Study, result: ModelResult, rows: CohortRows, member: Flags
 ) -> dict[str, Estimate]:
-    folds = [_estimate(study, fold, member[part == fold.fold]) for fold in result.folds]
-    return fold_means([own for own, _ in folds], [drawn for _, drawn in folds], METRICS)[0]
+    folds = [_estimate(study, fold, member[rows.part == fold.fold]) for fold in result.folds]
+    means, _ = fold_means([own for own, _ in folds], [drawn for _, drawn in folds], METRICS)
+    cells = [_cells(rows, member, [rows.part == fold]) for fold in study.folds]
+    withheld = withheld_folds(cells, study.minimum_cell)
+    return {name: withheld.of_mean(estimate) for name, estimate in means.items()}
 
 
 def _estimate(
@@ -112,11 +116,11 @@ def _estimate(
     return estimates_and_draws(rows, study.draws, study.seed, fold.fold, METRICS)
 
 
-def _cells(rows: CohortRows, member: Flags, tested: Flags) -> list[int]:
-    """Persons of a level: cases and controls, those tested and the rest of the cohort."""
+def _cells(rows: CohortRows, member: Flags, parts: Sequence[Flags]) -> list[int]:
+    """Persons of a level: cases and controls of each of ``parts``."""
     return [
         len(np.unique(rows.subject_id[member & group & part]))
-        for part in (tested, ~tested)
+        for part in parts
         for group in (rows.case, ~rows.case)
     ]
 

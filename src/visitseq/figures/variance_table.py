@@ -1,7 +1,8 @@
 """How far the AUROC of a model varies over seeds, over folds and by who is tested, in numbers.
 
 The formulas are those of visitseq.evaluate.variance. Of a model that was trained with one seed the
-seeds' part is unknown, and what the folds do without it; the rest is known.
+seeds' part is unknown, and what the folds do without it; the rest is known. Where a fold's AUROC is
+withheld, so is how the folds vary: two folds follow from their mean and their deviation.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from visitseq.evaluate.estimate import Estimate, undefined
 from visitseq.evaluate.variance import Deviations, deviations
 from visitseq.figures.labels import interval_text
 from visitseq.figures.model_results import ModelResult
+from visitseq.figures.small_cells import SUPPRESSED
 from visitseq.figures.study import Study
 
 _DIGITS = 4
@@ -39,6 +41,8 @@ def variance_table(study: Study, results: Sequence[ModelResult]) -> pd.DataFrame
 
 def _deviations(result: ModelResult) -> list[tuple[str, Estimate]]:
     mean = result.means["auroc"]
+    if result.withheld.any:
+        return [(name, undefined(SUPPRESSED)) for name in Deviations._fields]
     if np.isnan(mean.value):
         return [(name, undefined(str(mean.reason))) for name in Deviations._fields]
     values = _by_seed(result, [fold.metrics["auroc"].value for fold in result.folds])
