@@ -1,6 +1,6 @@
 """DuckDB over files as an engine: the restriction of a site whose tables are files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ class LocalEngine:
 
     dialect = "duckdb"
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, found: Sequence[str]) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, found: Collection[str]) -> None:
         self._connection = connection
         self._found = found
 
