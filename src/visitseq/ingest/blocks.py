@@ -21,7 +21,7 @@ from visitseq.ingest.outputs import count_rows
 IN_BLOCK = "{} BETWEEN getvariable('low') AND getvariable('high')"
 
 #: Rows of the site's tables that a block has, about.
-_ROWS = 2_000_000
+_ROWS = 1_000_000
 #: A table is read where it lies if the blocks together read no more than so many times its rows.
 _TIMES_READ = 3
 _LEAST, _GREATEST = -(2**63), 2**63 - 1

@@ -18,7 +18,7 @@ from visitseq.engine import connect
 from visitseq.tables import EVENTS
 
 _ROW_GROUP = 122_880  # rows; small enough that a block of persons is found without a whole scan
-_MEMORY_MB = 500
+_MEMORY_MB = 1000
 _SECONDS = 1.0  # between two looks at whether the writer still runs
 _CODE = EVENTS.get_field_index("code")
 #: The names that the numbers of the codes stand for are handed over once, not once a row.

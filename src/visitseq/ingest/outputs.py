@@ -90,11 +90,15 @@ def _once_each(events: pa.Table) -> pa.Table:
 
 def _changes(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     """Whether each value but the first is another than the one before; nulls are alike."""
-    known = column.is_valid().to_numpy()
+    if column.null_count == len(column):
+        return np.zeros(max(len(column) - 1, 0), dtype=bool)
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
     values = column.fill_null(0).to_numpy()
-    changed: npt.NDArray[np.bool_] = (values[1:] != values[:-1]) | (known[1:] != known[:-1])
+    changed: npt.NDArray[np.bool_] = values[1:] != values[:-1]
+    if column.null_count:
+        known = column.is_valid().to_numpy()
+        changed |= known[1:] != known[:-1]
     return changed
 
 

@@ -12,7 +12,7 @@ WITH named AS (
     SELECT DISTINCT
         domain, 0, source_value
     FROM dated_event
-    WHERE coalesce(concept_id, 0) = 0 AND source_value IS NOT NULL
+    WHERE (concept_id = 0 OR concept_id IS NULL) AND source_value IS NOT NULL
     UNION ALL
     SELECT DISTINCT
         'visit', concept_id, ''
