@@ -231,12 +231,20 @@ def _trimmed(relation: str, used: list[tuple[str, str]]) -> str:
     if all(found_type != "VARCHAR" for _, found_type in used):
         return relation
     columns = [
-        f"trim({_identifier(name)}, {_BLANKS}) AS {_identifier(name)}"
+        f"{_trim(_identifier(name))} AS {_identifier(name)}"
         if found_type == "VARCHAR"
         else _identifier(name)
         for name, found_type in used
     ]
     return f"(SELECT {', '.join(columns)} FROM {relation})"
+
+
+def _trim(text: str) -> str:
+    """Text without the blanks around it; most has none, and to see that costs a fifth of a trim."""
+    return (
+        f"CASE WHEN {text}[1] > ' ' AND {text}[-1] > ' ' THEN {text} "
+        f"ELSE trim({text}, {_BLANKS}) END"
+    )
 
 
 def _text(value: str, found_type: str) -> str:
