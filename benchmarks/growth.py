@@ -50,7 +50,7 @@ class Measured:
     to_all: float
 
 
-def measure(folder: Path, persons: int, rounds: int) -> Measured:
+def measure(folder: Path, persons: int, rounds: int, *, shuffled: bool) -> Measured:
     """Simulate a hospital, let everything take turns on it, and delete it.
 
     The speed of ingest over that of a sort is the median of the rounds' ratios.
@@ -58,6 +58,8 @@ def measure(folder: Path, persons: int, rounds: int) -> Measured:
     folder.mkdir(parents=True)
     try:
         cost_of(stages.simulate, folder, persons, threads=2)
+        if shuffled:
+            cost_of(stages.shuffle, folder, threads=2)
         rounds_costs = [_round(folder) for _ in range(rounds)]
         return Measured(
             persons,

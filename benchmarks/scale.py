@@ -1,12 +1,15 @@
 """How the way from OMOP files to sequences grows with the number of persons, and beside others.
 
     python benchmarks/scale.py [--part grow peers] [--persons 10000 100000 1000000] [--rounds 1]
+                               [--shuffled]
 
 Two parts, which run alone or one after the other:
 
 - grow: ``ingest_site``, ``build_cohort`` and ``encode_visits`` on simulated hospitals in Parquet,
   each in a process of its own with the threads of its rule; in turn with them DuckDB's bare sort of
-  the same rows. Writes scale.md and scale.svg beside this file.
+  the same rows. Writes scale.md and scale.svg beside this file. The simulator writes its tables
+  person by person; with ``--shuffled`` their rows are in no order, and what is written is
+  scale_shuffled.md and scale_shuffled.svg.
 - peers: from the files of a hospital of ``--peer-persons`` to what PyHealth's OMOPDataset calls
   samples and meds-etl MEDS, and ours beside each. They are installed in environments of their own
   below ``--environments`` (PyHealth: 7 GB, Python 3.12). Writes scale_peers.md.
@@ -34,12 +37,13 @@ PEERS = {
 }
 
 
-def describe() -> list[str]:
+def describe(*, shuffled: bool) -> list[str]:
+    order = "the rows of each table in no order" if shuffled else "each table person by person"
     return [
         "# From OMOP files to sequences, by the number of persons",
         "",
-        "Synthetic records (preset primary_care), Parquet, simulated in advance. Each piece of "
-        "work in a process of its own; peak memory is the kernel's of that process, Python "
+        f"Synthetic records (preset primary_care), Parquet, {order}, made in advance. Each piece "
+        "of work in a process of its own; peak memory is the kernel's of that process, Python "
         f"included. Ingest and the sorts {THREADS['ingest']} threads and {MEMORY_MB:,} MB for "
         "DuckDB, cohort and encode one thread, as their rules have them; cohort, task and encoding "
         "are the default study's heart_failure and one_hot. Python "
@@ -54,15 +58,16 @@ def describe() -> list[str]:
     ]
 
 
-def grow(folder: Path, persons: list[int], rounds: int) -> None:
+def grow(folder: Path, persons: list[int], rounds: int, *, shuffled: bool) -> None:
     """Measure the stages at each number of persons; write tables and picture after each."""
     measured: list[growth.Measured] = []
+    name = "scale_shuffled" if shuffled else "scale"
     for number in persons:
-        measured.append(growth.measure(folder / f"{number}", number, rounds))
-        text = [*describe(), *growth.table(measured), "", *growth.ratios(measured)]
-        text += ["", "![Seconds and peak memory by persons, synthetic records](scale.svg)"]
-        (HERE / "scale.md").write_text("\n".join(text) + "\n", encoding="utf-8")
-        growth.draw(measured, HERE / "scale.svg")
+        measured.append(growth.measure(folder / f"{number}", number, rounds, shuffled=shuffled))
+        text = [*describe(shuffled=shuffled), *growth.table(measured), "", *growth.ratios(measured)]
+        text += ["", f"![Seconds and peak memory by persons, synthetic records]({name}.svg)"]
+        (HERE / f"{name}.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+        growth.draw(measured, HERE / f"{name}.svg")
     print("\n".join(text))
 
 
@@ -109,6 +114,7 @@ def main() -> None:
     parser.add_argument("--part", nargs="+", choices=["grow", "peers"], default=["grow", "peers"])
     parser.add_argument("--persons", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--shuffled", action="store_true")
     parser.add_argument("--peer-persons", type=int, default=5_000)
     parser.add_argument("--environments", type=Path, default=ENVIRONMENTS)
     parser.add_argument("--python", help="of PyHealth's environment (python3.12)")
@@ -117,7 +123,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         if "grow" in options.part:
-            grow(folder, options.persons, options.rounds)
+            grow(folder, options.persons, options.rounds, shuffled=options.shuffled)
         if "peers" in options.part:
             persons, place = options.peer_persons, options.environments
             beside_peers(folder / "peers", persons, place, options.python)

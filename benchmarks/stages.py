@@ -15,6 +15,7 @@ import yaml
 from visitseq.cohort import build_cohort
 from visitseq.config import fill_config
 from visitseq.encode import encode_visits
+from visitseq.engine import connect
 from visitseq.ingest import ingest_site
 from visitseq.simulate.site import simulate_site
 
@@ -47,6 +48,19 @@ CLINICAL = {
 def simulate(folder: Path, persons: int) -> None:
     site = {"preset": "primary_care", "persons": persons, "seed": 1, "order_effect": 0.5}
     simulate_site({**site, "messy": False}, folder, threads=2)
+
+
+def shuffle(folder: Path) -> None:
+    """Put the rows of every table of the simulated hospital in another order, always the same."""
+    with connect(threads=2, memory_mb=MEMORY_MB, scratch=folder / "spill") as connection:
+        for path in sorted((folder / "omop").glob("*.parquet")):
+            shuffled = path.with_suffix(".shuffled")
+            connection.execute(
+                "COPY (SELECT * EXCLUDE (file_row_number) "
+                f"FROM read_parquet('{path}', file_row_number = true) "
+                f"ORDER BY hash(file_row_number)) TO '{shuffled}' (FORMAT parquet)"
+            )
+            shuffled.replace(path)
 
 
 def ingest(folder: Path, files: str = "omop") -> None:

@@ -18,7 +18,7 @@ from visitseq.cohort.phenotype import qualifying_codes, read_phenotype, unseen
 from visitseq.config import fill_config
 from visitseq.encode.groups import farthest, group_code
 from visitseq.errors import UserError
-from visitseq.ingest import ingest_meds
+from visitseq.ingest import blocks, ingest_meds
 from visitseq.ingest.meds_codes import place_code
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -210,6 +210,27 @@ def test_without_visit_ids_days_are_visits(tmp_path: Path) -> None:
     write_data(tmp_path / "data/0.parquet", rows)
     events, summary = ingest(tmp_path, tmp_path / "out")
     assert (len(events), summary["visits"], summary["last_year"]) == (5, 3, 2010)
+
+
+@pytest.mark.parametrize("subject", ["subject_id", "patient_id"])
+def test_blocks_of_persons_change_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subject: str
+) -> None:
+    rows = [
+        {subject: n, "time": own["time"], "code": own["code"], "hadm_id": own.get("hadm_id")}
+        for own in hospital()
+        for n in (own["subject_id"], -own["subject_id"], own["subject_id"] + 2**40, None)
+    ]
+    columns = {subject: pa.int64(), "hadm_id": pa.int64()}
+    for number in range(3):
+        write_data(tmp_path / f"data/{number}.parquet", rows[number::3], **columns)
+    _, expected = ingest(tmp_path, tmp_path / "expected")
+    monkeypatch.setattr(blocks, "_ROWS", 5)
+    _, summary = ingest(tmp_path, tmp_path / "out")
+    assert summary == expected
+    assert summary["tables"]["data"]["dropped"] == {"duplicate": 3, "unknown_person": 11}
+    for file in (tmp_path / "expected").iterdir():
+        assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes(), file.name
 
 
 def test_every_dropped_row_has_its_reason(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def visit_blocks(
     events: Path,
     domains: Sequence[str] = DEFAULT_DOMAINS,
     subjects: npt.NDArray[np.int64] | None = None,
-    persons_a_block: int = 20_000,
+    persons_a_block: int = 10_000,
 ) -> Iterator[VisitBlock]:
     """Merge the visits of events.parquet, block of persons by block.
 

@@ -1,6 +1,6 @@
 """DuckDB over files as an engine: the restriction of a site whose tables are files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ class LocalEngine:
     dialect = "duckdb"
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, place: str, found: Sequence[str]
+        self, connection: duckdb.DuckDBPyConnection, place: str, found: Collection[str]
     ) -> None:
         self.place = place
         self._connection = connection

@@ -7,7 +7,8 @@ The rows pass through the queries of ``sql/meds_*.sql``, as an OMOP site's pass 
     checked_row     the rows with what they are and the reason for which one is dropped
     known_birth, known_death, known_person, known_period    what rows say of persons
     stay            visits that rows name by their id and no row tells of
-    event           every event once, in a total order: events.parquet
+    coded           for one block of persons after the other (``blocks.py``), what they become: in a
+                    total order and every event once it is events.parquet
 
 Rows without a time are kept; what they say of a person's sex is placed at the birth. Rows that
 share a visit id are a visit: its start and end are those that an export tells, else the first and
@@ -28,18 +29,19 @@ import pyarrow as pa
 
 from visitseq.engine import connect, is_of_data
 from visitseq.errors import UserError
+from visitseq.ingest.blocks import each_block, plan_blocks, put_in_order
+from visitseq.ingest.event_file import open_event_file
 from visitseq.ingest.meds_codes import DOMAINS, Placed, place_code
 from visitseq.ingest.meds_data import data_query
 from visitseq.ingest.meds_files import meds_files
 from visitseq.ingest.meds_metadata import code_ancestors, described_codes, read_metadata
-from visitseq.ingest.outputs import count_rows, sql, write_events, write_tables
+from visitseq.ingest.outputs import count_rows, number_codes, sort_block, sql, write_tables
 from visitseq.ingest.typed import MARK
 
 log = logging.getLogger(__name__)
 
 _FEWEST = 10  # persons: what fewer have does not go into the log
 _PLACED = pa.schema([("meds_code", pa.string()), *((f, pa.string()) for f in Placed._fields)])
-_CLINICAL = f"split_part(code, '/', 1) IN {DOMAINS}"
 
 
 def ingest_meds(
@@ -80,7 +82,14 @@ def ingest_meds(
     ):
         try:
             connection.execute(f"CREATE TEMP VIEW meds_data AS {query}")
-            summary = _run(connection, site, metadata, folder)
+            summary = _run(
+                connection,
+                site,
+                metadata=metadata,
+                data=[str(path) for path in found.data],
+                folder=folder,
+                scratch=Path(scratch),
+            )
         except duckdb.Error as error:
             raise _explain(name, site, error) from None
         _warn_without_domain(connection, name)
@@ -92,8 +101,11 @@ def ingest_meds(
 def _run(
     connection: duckdb.DuckDBPyConnection,
     site: Mapping[str, Any],
+    *,
     metadata: pa.Table,
+    data: list[str],
     folder: Path,
+    scratch: Path,
 ) -> dict[str, Any]:
     """Run the queries in order; return what summary.json holds."""
     connection.execute(
@@ -103,14 +115,14 @@ def _run(
     placed = _place_codes(connection, site)
     _check_rows(connection)
     _know_persons(connection)
-    _write_events(connection, folder / "events.parquet")
+    _write_events(connection, folder / "events.parquet", data, scratch)
     connection.register("code_metadata", described_codes(metadata, placed))
     connection.register("code_ancestor", code_ancestors(metadata, placed))
     _write_tables(connection, folder)
     return {
         "persons": count_rows(connection, "known_person"),
         "visits": _count_visits(connection),
-        "events": count_rows(connection, "event"),
+        "events": _count_events(connection),
         "last_year": _last_year(connection),
         "detached": 0,
         "static": count_rows(connection, "checked_row WHERE reason IS NULL AND time IS NULL"),
@@ -162,14 +174,21 @@ def _know_persons(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"CREATE TEMP TABLE stay AS {sql('meds_stay')}")
 
 
-def _write_events(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _write_events(
+    connection: duckdb.DuckDBPyConnection, path: Path, data: list[str], scratch: Path
+) -> None:
+    """Write every event once, in a total order; make event_code, and the view ``event`` of them."""
+    columns = {"meds_data": "subject_id"}
+    blocks = plan_blocks(connection, columns, "SELECT person_id FROM known_person")
+    put_in_order(connection, columns, {"meds_data": data}, blocks, scratch)
     connection.execute(f"CREATE TEMP VIEW made AS {sql('meds_made')}")
-    connection.execute(
-        "CREATE TEMP VIEW coded AS "
-        "SELECT subject_id, time, code, numeric_value, visit_id, source_code FROM checked_row "
-        "WHERE reason IS NULL AND kind IN ('event', 'end') UNION ALL BY NAME SELECT * FROM made"
-    )
-    write_events(connection, path)
+    codes = number_codes(connection, "SELECT code FROM placed UNION SELECT code FROM made")
+    connection.execute(f"CREATE TEMP VIEW coded AS {sql('meds_coded')}")
+    with open_event_file(path, codes) as write:
+        for _ in each_block(connection, blocks):
+            write(sort_block(connection))
+    place = str(path).replace("'", "''")
+    connection.execute(f"CREATE TEMP VIEW event AS FROM read_parquet('{place}')")
 
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -182,12 +201,20 @@ def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     write_tables(connection, queries, folder)
 
 
+def _count_events(connection: duckdb.DuckDBPyConnection, condition: str = "true") -> int:
+    """Count the events of the codes that fulfil a condition."""
+    found = connection.execute(
+        f"SELECT coalesce(sum(events), 0)::BIGINT FROM event_code WHERE {condition}"
+    ).fetchall()
+    return int(found[0][0])
+
+
 def _count_visits(connection: duckdb.DuckDBPyConnection) -> int:
     """Visits told or found by their id, and the days on which events without one fall."""
-    told = count_rows(connection, "event WHERE starts_with(code, 'visit/')")
+    told = _count_events(connection, "domain = 'visit'")
     days = (
         "(SELECT DISTINCT subject_id, CAST(time AS DATE) FROM event "
-        f"WHERE visit_id IS NULL AND time IS NOT NULL AND {_CLINICAL})"
+        f"WHERE visit_id IS NULL AND time IS NOT NULL AND split_part(code, '/', 1) IN {DOMAINS})"
     )
     return told or count_rows(connection, days)
 
@@ -195,7 +222,7 @@ def _count_visits(connection: duckdb.DuckDBPyConnection) -> int:
 def _last_year(connection: duckdb.DuckDBPyConnection) -> int | None:
     """Year of the last visit start or clinical event, null where there is none."""
     found = connection.execute(
-        f"SELECT year(max(time)) FROM event WHERE {_CLINICAL} OR starts_with(code, 'visit/')"
+        f"SELECT year(max(last_time)) FROM event_code WHERE domain IN {(*DOMAINS, 'visit')}"
     ).fetchall()[0][0]
     return None if found is None else int(found)
 
@@ -209,7 +236,7 @@ def _account(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     ).fetchall()
     # Of rows that agree one is an event; what was made is no row of data/.
     events = Counter(dict(counted))
-    duplicates = events["kept"] - count_rows(connection, "event") + count_rows(connection, "made")
+    duplicates = events["kept"] - _count_events(connection) + count_rows(connection, "made")
     events.update(kept=-duplicates, duplicate=duplicates)
     outcomes += events
     dropped = {reason: n for reason, n in sorted(outcomes.items()) if reason != "kept"}
@@ -229,7 +256,7 @@ def _person_outcomes(connection: duckdb.DuckDBPyConnection) -> Counter[str]:
 
 def _warn_without_domain(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     """Say with what the codes begin where none of them is of a domain."""
-    if count_rows(connection, f"(SELECT 1 FROM event WHERE {_CLINICAL} LIMIT 1)"):
+    if _count_events(connection, f"domain IN {DOMAINS}"):
         return
     words = connection.execute(
         "SELECT split_part(code, '/', 1) AS word FROM event GROUP BY word "

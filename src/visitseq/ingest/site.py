@@ -6,11 +6,18 @@ ones before it made::
 
     <table>               typed columns of the site's table (``typed.py``)
     checked_<table>       its rows with the reason for which a row is dropped (``checked.sql``)
-    known_person, known_death, known_period, known_visit     the rows that are kept, once each
-    clinical_event        coded events with their visit (``clinical_event.sql``)
-    event                 every event once, in a total order: events.parquet (``event.sql``)
+    known_person, known_death, known_period    the rows that are kept, once each
+    numbered_code         every code that a row may become (``site_code.sql``)
 
-DuckDB runs them out of core: what exceeds the memory limit spills to a folder beside the output.
+and then, for one block of persons after the other (``blocks.py``), so that what is joined and
+sorted fits in memory::
+
+    known_visit           the visits that are kept, once each
+    clinical_event        coded events with their visit (``clinical_event.sql``)
+    coded                 they and what visits and persons become, in a total order and every event
+                          once: events.parquet (``event.sql``, ``event_file.py``)
+
+What exceeds the memory limit all the same, DuckDB spills to a folder beside the output.
 """
 
 import importlib.util
@@ -18,8 +25,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -28,14 +34,16 @@ import duckdb
 
 from visitseq.engine import connect, is_of_data
 from visitseq.errors import UserError
+from visitseq.ingest.account import Rows, account, checked, count_reasons, drop_duplicates
 from visitseq.ingest.engine import Engine
 from visitseq.ingest.files import domains_of, list_inputs
 from visitseq.ingest.local import open_local
-from visitseq.ingest.omop import EVENT_TABLES, tables_to_read
-from visitseq.ingest.outputs import count_rows, sql, write_events, write_tables
+from visitseq.ingest.omop import tables_to_read
+from visitseq.ingest.outputs import count_rows, sql, write_tables
 from visitseq.ingest.pull import pull_tables
 from visitseq.ingest.restriction import Restriction, read_restriction
 from visitseq.ingest.server import open_server
+from visitseq.ingest.site_events import write_site_events
 from visitseq.ingest.typed import MARK, open_tables
 
 log = logging.getLogger(__name__)
@@ -89,8 +97,10 @@ def ingest_site(
         restriction = read_restriction(name, site.get("restrict") or {}, phenotype, persons)
         try:
             place, left = _pull(name, site, restriction, Path(scratch), limits)
-            found = _open(connection, name, site, place, Path(scratch))
-            summary = _run(connection, found, site, folder, left)
+            files = _open(connection, name, site, place, Path(scratch))
+            summary = _run(
+                connection, site, files=files, folder=folder, scratch=Path(scratch), left=left
+            )
         except duckdb.Error as error:
             raise _explain(name, site, error) from None
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
@@ -147,8 +157,8 @@ def _open(
     site: Mapping[str, Any],
     place: str,
     scratch: Path,
-) -> list[str]:
-    """Make the views of the tables that lie at ``place``; return those that are there."""
+) -> dict[str, list[str]]:
+    """Make the views of the tables that lie at ``place``; return the files of those there are."""
     domains = domains_of(site)
     schema = site.get("schema", "main")
     found = open_tables(connection, name, place, schema, domains, scratch=scratch)
@@ -160,9 +170,11 @@ def _open(
 
 def _run(
     connection: duckdb.DuckDBPyConnection,
-    found: list[str],
     site: Mapping[str, Any],
+    *,
+    files: Mapping[str, Sequence[str]],
     folder: Path,
+    scratch: Path,
     left: Mapping[str, int],
 ) -> dict[str, Any]:
     """Run the queries in order; return what summary.json holds.
@@ -174,139 +186,65 @@ def _run(
         "CREATE TEMP TABLE setting AS SELECT CAST($latest AS DATE) AS latest_date",
         {"latest": latest},
     )
-    rows: dict[str, Counter[str]] = {}
+    rows: Rows = {}
     _know_care_sites(connection, rows)
     _know_persons(connection, rows)
     _know_deaths(connection, rows)
     _know_periods(connection, rows)
-    _know_visits(connection, rows)
-    detached = _code_events(connection, rows, [t for t in found if t in EVENT_TABLES.values()])
-    _write_events(connection, folder / "events.parquet")
-    _count_duplicates(connection, rows)
+    path = folder / "events.parquet"
+    counted = write_site_events(connection, files, path, scratch=scratch, rows=rows)
     _write_tables(connection, folder)
     for table, count in left.items():
         rows[table]["restricted"] += count
     return {
         "persons": count_rows(connection, "known_person"),
-        "visits": count_rows(connection, "known_visit"),
-        "events": count_rows(connection, "event"),
-        "last_year": _last_year(connection),
-        "detached": detached,
+        **counted,
         "tables": {
-            table: _account(rows[table])
+            table: account(rows[table])
             for table in tables_to_read(domains_of(site))
-            if table in found and table in rows
+            if table in files and table in rows
         },
     }
 
 
-def _checked(*tables: str) -> str:
-    """Query that gives the rows of ``tables`` with the reason for which each is dropped."""
-    dated = "\nUNION ALL BY NAME\n".join(sql(table) for table in tables)
-    return f"WITH dated AS (\n{dated}\n)\n{sql('checked')}"
-
-
-def _reasons(connection: duckdb.DuckDBPyConnection, relation: str) -> Counter[str]:
-    """Count the rows of ``relation`` by reason; rows without one are 'kept'."""
-    counted = connection.execute(
-        f"SELECT coalesce(reason, 'kept'), count(*) FROM {relation} GROUP BY ALL"
-    ).fetchall()
-    return Counter(dict(counted))
-
-
-def _drop_duplicates(count: Counter[str], unique: int) -> None:
-    """Call ``duplicate`` what of the kept rows is not among the ``unique`` ones."""
-    count["duplicate"] += count["kept"] - unique
-    count["kept"] = unique
-
-
-def _know_care_sites(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
+def _know_care_sites(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
     connection.execute(f"CREATE TEMP TABLE checked_care_site AS {sql('care_site')}")
-    rows["care_site"] = _reasons(connection, "checked_care_site")
+    rows["care_site"] = count_reasons(connection, "checked_care_site")
 
 
-def _know_persons(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
+def _know_persons(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
     connection.execute(f"CREATE TEMP TABLE checked_person AS {sql('person')}")
     connection.execute(
         "CREATE TEMP TABLE known_person AS SELECT * FROM checked_person WHERE reason IS NULL"
     )
-    rows["person"] = _reasons(connection, "checked_person")
+    rows["person"] = count_reasons(connection, "checked_person")
 
 
-def _know_deaths(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
+def _know_deaths(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
     """Make known_death: a person dies once, on the first day recorded."""
     # A death is checked before any is known: none can come after itself.
     connection.execute(
         "CREATE TEMP TABLE known_death (person_id BIGINT, death_date DATE, death_time TIMESTAMP)"
     )
-    connection.execute(f"CREATE TEMP TABLE checked_death AS {_checked('death')}")
+    connection.execute(f"CREATE TEMP VIEW life AS {sql('life')}")
+    connection.execute(f"CREATE TEMP TABLE checked_death AS {checked(sql('death'))}")
     connection.execute(
         "INSERT INTO known_death SELECT person_id, min(day), min(time) FROM checked_death "
         "WHERE reason IS NULL GROUP BY person_id"
     )
-    rows["death"] = _reasons(connection, "checked_death")
-    _drop_duplicates(rows["death"], count_rows(connection, "known_death"))
+    rows["death"] = count_reasons(connection, "checked_death")
+    drop_duplicates(rows["death"], count_rows(connection, "known_death"))
 
 
-def _know_periods(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
-    connection.execute(f"CREATE TEMP TABLE checked_period AS {_checked('observation_period')}")
+def _know_periods(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    connection.execute(f"CREATE TEMP TABLE checked_period AS {checked(sql('observation_period'))}")
     connection.execute(f"CREATE TEMP TABLE known_period AS {sql('known_period')}")
-    rows["observation_period"] = _reasons(connection, "checked_period")
+    rows["observation_period"] = count_reasons(connection, "checked_period")
     unique = count_rows(
         connection,
         "(SELECT DISTINCT person_id, day, end_date FROM checked_period WHERE reason IS NULL)",
     )
-    _drop_duplicates(rows["observation_period"], unique)
-
-
-def _know_visits(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
-    connection.execute(f"CREATE TEMP VIEW checked_visit AS {_checked('visit_occurrence')}")
-    connection.execute(f"CREATE TEMP TABLE known_visit AS {sql('known_visit')}")
-    connection.execute(
-        "CREATE TEMP TABLE visit_span AS "
-        "SELECT person_id, visit_id, min(day) AS first_day, max(coalesce(end_day, day)) "
-        "AS last_day FROM known_visit WHERE visit_id IS NOT NULL GROUP BY person_id, visit_id"
-    )
-    rows["visit_occurrence"] = _reasons(connection, "checked_visit")
-    _drop_duplicates(rows["visit_occurrence"], count_rows(connection, "known_visit"))
-
-
-def _code_events(
-    connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]], tables: list[str]
-) -> int:
-    """Make the view clinical_event and count its rows; return how many are detached."""
-    connection.execute(f"CREATE TEMP TABLE known_concept AS {sql('known_concept')}")
-    connection.execute(f"CREATE TEMP VIEW checked_event AS {_checked(*tables)}")
-    connection.execute(f"CREATE TEMP VIEW clinical_event AS {sql('clinical_event')}")
-    counted = connection.execute(
-        "SELECT table_name, coalesce(reason, 'kept'), count(*), "
-        "count(*) FILTER (WHERE detached AND reason IS NULL) FROM clinical_event GROUP BY ALL"
-    ).fetchall()
-    for table in tables:
-        rows[table] = Counter({reason: n for name, reason, n, _ in counted if name == table})
-    return sum(detached for *_, detached in counted)
-
-
-def _write_events(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    connection.execute(f"CREATE TEMP VIEW visit_event AS {sql('visit_event')}")
-    connection.execute(
-        "CREATE TEMP VIEW coded AS "
-        "SELECT subject_id, time, code, numeric_value, visit_id, source_code "
-        "FROM clinical_event WHERE reason IS NULL UNION ALL BY NAME SELECT * FROM visit_event"
-    )
-    write_events(connection, path)
-
-
-def _count_duplicates(connection: duckdb.DuckDBPyConnection, rows: dict[str, Counter[str]]) -> None:
-    """Find how many events of each table are left now that every event stands once."""
-    written = dict(
-        connection.execute(
-            "SELECT split_part(code, '/', 1), count(*) FROM event GROUP BY ALL"
-        ).fetchall()
-    )
-    for domain, table in EVENT_TABLES.items():
-        if table in rows:
-            _drop_duplicates(rows[table], written.get(domain, 0))
+    drop_duplicates(rows["observation_period"], unique)
 
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -318,20 +256,6 @@ def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         "ancestors": sql("ancestors"),
     }
     write_tables(connection, queries, folder)
-
-
-def _last_year(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """Year of the last visit start or clinical event, null where there is none."""
-    found = connection.execute(
-        "SELECT year(max(time)) FROM event WHERE split_part(code, '/', 1) NOT IN "
-        "('MEDS_BIRTH', 'MEDS_DEATH', 'sex', 'visit_end')"
-    ).fetchall()[0][0]
-    return None if found is None else int(found)
-
-
-def _account(count: Counter[str]) -> dict[str, Any]:
-    dropped = {reason: n for reason, n in sorted(count.items()) if reason != "kept" and n}
-    return {"read": count.total(), "kept": count["kept"], "dropped": dropped}
 
 
 def _explain(name: str, site: Mapping[str, Any], error: duckdb.Error) -> Exception:

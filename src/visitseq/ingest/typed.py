@@ -57,7 +57,7 @@ def open_tables(
     domains: list[str],
     *,
     scratch: Path,
-) -> list[str]:
+) -> dict[str, list[str]]:
     """Make a typed view of each table that site ``name`` has, and an empty one of each other.
 
     ``place`` is a folder, a DuckDB database or a folder in object storage (s3://…). ``scratch``
@@ -65,8 +65,8 @@ def open_tables(
 
     Returns
     -------
-    list of str
-        The tables found.
+    dict
+        The Parquet files of each table found, none where it lies in a database.
 
     Raises
     ------
@@ -74,23 +74,26 @@ def open_tables(
         If a table lacks a required column or cannot be opened; see also ``find_tables``.
     """
     tables, path = tables_to_read(domains), Path(place)
-    texts: list[str] = []
+    casts: dict[str, Path] = {}
     if is_remote(place):
-        relations = _scan_remote(connection, name, place, tables)
+        files = _list_remote(connection, name, place, tables)
+        relations = {table: [_scan_parquet(paths)] for table, paths in files.items()}
     elif is_database(path):
         relations = _attach(connection, name, path, schema, tables)
+        files = {table: [] for table in relations}
     else:
-        files = find_tables(name, path, tables)
-        texts = [table for table, found in files.items() if found.format == "csv"]
-        relations = {table: _scans(connection, name, table, f) for table, f in files.items()}
+        found = find_tables(name, path, tables)
+        relations = {table: _scans(connection, name, table, f) for table, f in found.items()}
+        casts = {t: scratch / f"{t}.parquet" for t, f in found.items() if f.format == "csv"}
+        files = {table: [str(path) for path in f.paths] for table, f in found.items()}
+        files |= {table: [str(cast)] for table, cast in casts.items()}
     for table in tables:
         if table in relations:
-            own = scratch / f"{table}.parquet" if table in texts else None
-            _create_view(connection, name, table, relations[table], own)
+            _create_view(connection, name, table, relations[table], casts.get(table))
         else:
             empty = _select_nulls(table, "WHERE FALSE")
             connection.execute(f"CREATE TEMP VIEW {table} AS {empty}")
-    return list(relations)
+    return files
 
 
 def _scans(
@@ -102,28 +105,27 @@ def _scans(
     alike: dict[str, list[str]] = {}
     for path in files.paths:
         columns = _describe(connection, name, table, f"read_parquet({_quote(str(path))})")
-        alike.setdefault(str(columns), []).append(_quote(str(path)))
-    return [
-        f"read_parquet([{', '.join(paths)}], hive_partitioning = false)" for paths in alike.values()
-    ]
+        alike.setdefault(str(columns), []).append(str(path))
+    return [_scan_parquet(paths) for paths in alike.values()]
 
 
-def _scan_remote(
+def _scan_parquet(paths: list[str]) -> str:
+    return f"read_parquet([{', '.join(map(_quote, paths))}], hive_partitioning = false)"
+
+
+def _list_remote(
     connection: duckdb.DuckDBPyConnection, name: str, place: str, tables: list[str]
 ) -> dict[str, list[str]]:
-    """Relations over Parquet files in object storage, read by DuckDB with the user's extension."""
+    """Parquet files in object storage by table; DuckDB reads them with the user's extension."""
     folder = place.rstrip("/")
     files: dict[str, list[str]] = {}
     for pattern, part in (("*.parquet", -1), ("*/*.parquet", -2)):
         for file in _glob(connection, name, f"{folder}/{pattern}"):
             table = file.split("/")[part].lower().removesuffix(".parquet")
-            files.setdefault(table, []).append(_quote(file))
-    relations = {table: files[table] for table in tables if table in files}
-    check_required(name, folder, list(relations), tables, _FORM)
-    return {
-        table: [f"read_parquet({path}, hive_partitioning = false)" for path in paths]
-        for table, paths in relations.items()
-    }
+            files.setdefault(table, []).append(file)
+    found = {table: files[table] for table in tables if table in files}
+    check_required(name, folder, list(found), tables, _FORM)
+    return found
 
 
 def _glob(connection: duckdb.DuckDBPyConnection, name: str, pattern: str) -> list[str]:
@@ -232,12 +234,20 @@ def _trimmed(relation: str, used: list[tuple[str, str]]) -> str:
     if all(found_type != "VARCHAR" for _, found_type in used):
         return relation
     columns = [
-        f"trim({_identifier(name)}, {_BLANKS}) AS {_identifier(name)}"
+        f"{_trim(_identifier(name))} AS {_identifier(name)}"
         if found_type == "VARCHAR"
         else _identifier(name)
         for name, found_type in used
     ]
     return f"(SELECT {', '.join(columns)} FROM {relation})"
+
+
+def _trim(text: str) -> str:
+    """Text without the blanks around it; most has none, and to see that costs a fifth of a trim."""
+    return (
+        f"CASE WHEN {text}[1] > ' ' AND {text}[-1] > ' ' THEN {text} "
+        f"ELSE trim({text}, {_BLANKS}) END"
+    )
 
 
 def _text(value: str, found_type: str) -> str:

@@ -2,17 +2,16 @@
 -- holds. The datetime serves where it tells more than a day; otherwise the date does.
 --
 -- Reads   dated         the table's rows, with person_id, date and datetime
---         known_person  (person_id, birth_date)
---         known_death   (person_id, death_date)
+--         life          (person_id, birth_date, death_date), of every person that may have rows
 --         setting       one row: latest_date
 SELECT
     timed.*,
     CAST(timed.time AS DATE) AS day,
     CASE
-        WHEN known_person.person_id IS NULL THEN 'unknown_person'
+        WHEN life.person_id IS NULL THEN 'unknown_person'
         WHEN timed.time IS NULL THEN 'no_date'
-        WHEN year(timed.time) < year(known_person.birth_date) THEN 'before_birth'
-        WHEN CAST(timed.time AS DATE) > known_death.death_date + 30 THEN 'after_death'
+        WHEN year(timed.time) < year(life.birth_date) THEN 'before_birth'
+        WHEN CAST(timed.time AS DATE) > life.death_date + 30 THEN 'after_death'
         WHEN timed.time < DATE '1900-01-02' OR CAST(timed.time AS DATE) > setting.latest_date
             THEN 'implausible_date'
     END AS reason
@@ -25,6 +24,5 @@ FROM (
         END AS time
     FROM dated
 ) AS timed
-LEFT JOIN known_person ON timed.person_id = known_person.person_id
-LEFT JOIN known_death ON timed.person_id = known_death.person_id
+LEFT JOIN life ON timed.person_id = life.person_id
 CROSS JOIN setting

@@ -6,15 +6,12 @@
 -- Reads   checked_event  rows of the event tables with the reason of checked.sql
 --         visit_span     (person_id, visit_id, first_day, last_day)
 --         known_concept  (concept_id, vocabulary_code)
+--         numbered_code  (domain, concept_id, source_value, code_id)
 SELECT
     checked_event.table_name,
     checked_event.person_id AS subject_id,
     checked_event.time,
-    CASE
-        WHEN checked_event.concept_id <> 0
-            THEN checked_event.domain || '/' || checked_event.concept_id
-        ELSE checked_event.domain || '/source/' || checked_event.source_value
-    END AS code,
+    numbered_code.code_id,
     CASE
         WHEN checked_event.day BETWEEN visit_span.first_day - 1 AND visit_span.last_day + 1
             THEN visit_span.visit_id
@@ -34,3 +31,9 @@ LEFT JOIN visit_span
     ON checked_event.person_id = visit_span.person_id
     AND checked_event.visit_id = visit_span.visit_id
 LEFT JOIN known_concept ON checked_event.source_concept_id = known_concept.concept_id
+LEFT JOIN numbered_code
+    ON checked_event.domain = numbered_code.domain
+    AND coalesce(checked_event.concept_id, 0) = numbered_code.concept_id
+    AND CASE
+        WHEN coalesce(checked_event.concept_id, 0) = 0 THEN checked_event.source_value ELSE ''
+    END = numbered_code.source_value

@@ -17,7 +17,7 @@ FROM (
             ELSE coalesce(CAST(end_date AS TIMESTAMP), end_datetime)
         END AS end_time,
         CAST(end_time AS DATE) AS end_day
-    FROM checked_visit
+    FROM block_visit
     WHERE reason IS NULL
 ) AS ended
 GROUP BY person_id, visit_id, concept_id, time, day

@@ -4,7 +4,7 @@ SELECT
     code_ancestor.ancestor,
     code_ancestor.levels,
     code_ancestor.description
-FROM (SELECT DISTINCT code FROM event) AS known_code
+FROM event_code AS known_code
 INNER JOIN code_ancestor ON known_code.code = code_ancestor.code
 ORDER BY
     known_code.code,

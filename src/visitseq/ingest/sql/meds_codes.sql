@@ -8,7 +8,7 @@ SELECT
     coalesce(
         min(code_metadata.parent_codes) FILTER (WHERE len(code_metadata.parent_codes) > 0), []
     ) AS parent_codes
-FROM (SELECT DISTINCT code FROM event) AS known_code
+FROM event_code AS known_code
 LEFT JOIN code_metadata ON known_code.code = code_metadata.code
 GROUP BY known_code.code
 ORDER BY known_code.code

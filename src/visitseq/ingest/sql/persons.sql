@@ -1,17 +1,5 @@
 -- One row a person. First and last event: visit starts and clinical events.
-WITH seen AS (
-    SELECT
-        subject_id,
-        min(time) AS first_event,
-        max(time) AS last_event
-    FROM event
-    WHERE
-        split_part(code, '/', 1)
-        IN ('visit', 'condition', 'drug', 'procedure', 'measurement', 'observation')
-    GROUP BY subject_id
-),
-
-observed AS (
+WITH observed AS (
     SELECT
         subject_id,
         min(start) AS observation_start,

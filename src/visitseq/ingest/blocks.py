@@ -1,0 +1,123 @@
+"""Blocks of persons: what the rows of one block become fits in memory, whatever the site's size.
+
+A block is a range of ids. Queries ask for its rows (``IN_BLOCK``), and DuckDB skips every part of a
+Parquet file whose persons lie outside, by the least and the greatest id that the file states of the
+part. A table that lies in another order, or whose ids have to be cast first, is written once more
+in the order of persons: each block would read all of it otherwise.
+
+Where one block ends and the next begins changes nothing of what is written.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from visitseq.ingest.outputs import count_rows
+
+#: Condition for the rows of the block, on a column of persons' ids.
+IN_BLOCK = "{} BETWEEN getvariable('low') AND getvariable('high')"
+
+#: Rows of the site's tables that a block has, about.
+_ROWS = 1_000_000
+#: A table is read where it lies if the blocks together read no more than so many times its rows.
+_TIMES_READ = 3
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
+
+Block = tuple[int, int]
+
+
+def plan_blocks(
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str], persons: str
+) -> list[Block]:
+    """Divide all ids into ranges with about as many of the persons each.
+
+    Parameters
+    ----------
+    connection
+        Has the tables.
+    tables
+        The column of the person in each table that is read by blocks.
+    persons
+        Query that gives one column, ``person_id``, with the id of each person once.
+
+    Returns
+    -------
+    list
+        First and last id of each block, ascending; between them they hold every 64-bit integer.
+    """
+    rows = sum(count_rows(connection, table) for table in tables)
+    ends = connection.execute(
+        "SELECT max(person_id) FROM ("
+        f"SELECT person_id, ntile({1 + rows // _ROWS}) OVER (ORDER BY person_id) AS block "
+        f"FROM ({persons})) GROUP BY block ORDER BY block"
+    ).fetchall()
+    edges = [_LEAST - 1, *(end for (end,) in ends[:-1]), _GREATEST]
+    return [(before + 1, last) for before, last in pairwise(edges)]
+
+
+def put_in_order(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, str],
+    files: Mapping[str, Sequence[str]],
+    blocks: Sequence[Block],
+    scratch: Path,
+) -> None:
+    """Make the views ``tables`` quick to read by ``blocks``.
+
+    Parameters
+    ----------
+    tables
+        The column of the person in each view.
+    files
+        The Parquet files behind each view, none where it lies in a database.
+    scratch
+        Gets what is written in order; it has to stay as long as the views are used.
+    """
+    for table, column in tables.items():
+        if len(blocks) == 1 or _is_in_order(connection, files[table], column, blocks):
+            continue
+        place = str(scratch / f"ordered_{table}.parquet").replace("'", "''")
+        connection.execute(f"COPY (FROM {table} ORDER BY {column}) TO '{place}' (FORMAT parquet)")
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS FROM read_parquet('{place}')")
+
+
+def _is_in_order(
+    connection: duckdb.DuckDBPyConnection,
+    paths: Sequence[str],
+    column: str,
+    blocks: Sequence[Block],
+) -> bool:
+    """Whether the ids in Parquet files are integers, and the parts that a block needs few."""
+    if not paths or not _holds_integers(connection, paths[0], column):
+        return False
+    stated = connection.execute(
+        "SELECT row_group_num_rows, TRY_CAST(stats_min_value AS BIGINT), "
+        "TRY_CAST(stats_max_value AS BIGINT) FROM parquet_metadata($paths) "
+        "WHERE lower(path_in_schema) = $column AND row_group_num_rows > 0",
+        {"paths": list(paths), "column": column},
+    ).fetchall()
+    if any(None in part for part in stated):
+        return False
+    rows, least, greatest = np.array(stated, dtype=np.int64).reshape(-1, 3).T
+    last = np.array([last for _, last in blocks])
+    blocks_of_part = 1 + np.searchsorted(last, greatest) - np.searchsorted(last, least)
+    return bool((rows * blocks_of_part).sum() <= _TIMES_READ * rows.sum())
+
+
+def _holds_integers(connection: duckdb.DuckDBPyConnection, path: str, column: str) -> bool:
+    described = connection.execute(
+        "DESCRIBE SELECT * FROM read_parquet($path)", {"path": path}
+    ).fetchall()
+    types = {name.lower(): found_type for name, found_type, *_ in described}
+    return types.get(column) in ("TINYINT", "SMALLINT", "INTEGER", "UINTEGER", "BIGINT")
+
+
+def each_block(connection: duckdb.DuckDBPyConnection, blocks: Sequence[Block]) -> Iterator[Block]:
+    """Give one block after the other, and let ``IN_BLOCK`` mean it until the next."""
+    for low, high in blocks:
+        connection.execute(f"SET VARIABLE low = CAST({low} AS BIGINT)")
+        connection.execute(f"SET VARIABLE high = CAST({high} AS BIGINT)")
+        yield low, high

@@ -1,0 +1,137 @@
+"""Visits and clinical events of an OMOP site become events.parquet, block of persons by block.
+
+Persons, deaths and care sites are known before (``site.py``). Every row of the visits and of the
+event tables is counted: as kept, or by the reason for which it is dropped.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from visitseq.ingest.account import Rows, checked, count_reasons, drop_duplicates
+from visitseq.ingest.blocks import IN_BLOCK, Block, each_block, plan_blocks, put_in_order
+from visitseq.ingest.event_file import open_event_file
+from visitseq.ingest.omop import EVENT_TABLES
+from visitseq.ingest.outputs import count_rows, number_codes, sort_block, sql
+
+_VISITS = "visit_occurrence"
+_NAMELESS = "WHERE person_id IS NULL"  # rows of nobody, which are in no block
+
+
+def write_site_events(
+    connection: duckdb.DuckDBPyConnection,
+    files: Mapping[str, Sequence[str]],
+    path: Path,
+    *,
+    scratch: Path,
+    rows: Rows,
+) -> dict[str, Any]:
+    """Write every event once, in a total order.
+
+    Parameters
+    ----------
+    connection
+        Has the typed views of the site's tables, known_person, known_death and ``life``.
+    files
+        The Parquet files of each table found (``typed.open_tables``).
+    path
+        File events.parquet.
+    scratch
+        Gets tables in another order; it has to stay as long as their views are used.
+    rows
+        Gets the count of the visits and of each event table.
+
+    Returns
+    -------
+    dict
+        visits, events, last_year and detached of the summary.
+    """
+    tables = [table for table in EVENT_TABLES.values() if table in files]
+    blocks = _open_blocks(connection, files, tables, scratch)
+    codes = number_codes(connection, sql("site_code"))
+    for table in (_VISITS, *tables):
+        rows[table] = Counter(unknown_person=count_rows(connection, f"{table} {_NAMELESS}"))
+    visits = detached = 0
+    with open_event_file(path, codes) as write:
+        for _ in each_block(connection, blocks):
+            visits += _know_visits(connection, rows)
+            detached += _code_events(connection, rows)
+            write(sort_block(connection))
+    drop_duplicates(rows[_VISITS], visits)
+    events = _count_events(connection, rows)
+    last_year = _last_year(connection)
+    return {"visits": visits, "events": events, "last_year": last_year, "detached": detached}
+
+
+def _open_blocks(
+    connection: duckdb.DuckDBPyConnection,
+    files: Mapping[str, Sequence[str]],
+    tables: list[str],
+    scratch: Path,
+) -> list[Block]:
+    """Divide the persons into blocks, and make the views of what is read block by block."""
+    columns = {table: "person_id" for table in (_VISITS, *tables) if table in files}
+    blocks = plan_blocks(connection, columns, "SELECT person_id FROM known_person")
+    put_in_order(connection, columns, files, blocks, scratch)
+    union = "\nUNION ALL BY NAME\n".join(sql(table) for table in tables)
+    for name, dated in (("visit", sql(_VISITS)), ("event", union)):
+        of_block = f"FROM dated_{name} WHERE {IN_BLOCK.format('person_id')}"
+        connection.execute(f"CREATE TEMP VIEW dated_{name} AS {dated}")
+        connection.execute(f"CREATE TEMP VIEW checked_{name} AS {checked(of_block)}")
+    connection.execute(f"CREATE TEMP TABLE known_concept AS {sql('known_concept')}")
+    return blocks
+
+
+def _know_visits(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
+    """Make the block's known_visit and visit_span; return how many visits are known."""
+    _replace(connection, "block_visit", "FROM checked_visit")
+    _replace(connection, "known_visit", sql("known_visit"))
+    _replace(connection, "visit_span", sql("visit_span"))
+    rows[_VISITS] += count_reasons(connection, "block_visit")
+    return count_rows(connection, "known_visit")
+
+
+def _code_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
+    """Make the block's clinical_event and ``coded``; return how many events are detached."""
+    _replace(connection, "clinical_event", sql("clinical_event"))
+    counted = connection.execute(
+        "SELECT table_name, coalesce(reason, 'kept'), count(*), "
+        "count(*) FILTER (WHERE detached AND reason IS NULL) FROM clinical_event GROUP BY ALL"
+    ).fetchall()
+    for table, reason, count, _ in counted:
+        rows[table][reason] += count
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW coded AS "
+        "SELECT subject_id, time, code_id, numeric_value, visit_id, source_code "
+        f"FROM clinical_event WHERE reason IS NULL UNION ALL BY NAME ({sql('visit_event')})"
+    )
+    return sum(detached for *_, detached in counted)
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}")
+
+
+def _count_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
+    """Count what is left of each table now that every event stands once; return all events."""
+    written = dict(
+        connection.execute(
+            "SELECT domain, sum(events)::BIGINT FROM event_code GROUP BY ALL"
+        ).fetchall()
+    )
+    for domain, table in EVENT_TABLES.items():
+        if table in rows:
+            drop_duplicates(rows[table], written.get(domain, 0))
+    return sum(written.values())
+
+
+def _last_year(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Year of the last visit start or clinical event, null where there is none."""
+    found = connection.execute(
+        "SELECT year(max(last_time)) FROM event_code WHERE domain NOT IN "
+        "('MEDS_BIRTH', 'MEDS_DEATH', 'sex', 'visit_end')"
+    ).fetchall()[0][0]
+    return None if found is None else int(found)
