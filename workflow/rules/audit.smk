@@ -1,26 +1,8 @@
 # What every stage made in; what a reviewer would ask of it, answered, out.
 #
+#   check_as_used   how far the AUROC drops where a score is used, and whether its risks fit
+#
 # A check writes results/audit/<rule>/<wildcards>/findings.json.
-
-
-AS_USED_CHECK = "results/audit/check_as_used/{site}/{task}/{encoding}"
-
-
-def as_used_findings():
-    """What the models of each case-control task are worth as used, of the first encoding and fold."""
-    first = {task: encoding for task, _, encoding, _ in reversed(AS_USED)}
-    return [
-        path
-        for task, encoding in first.items()
-        for path in grid(f"{AS_USED_CHECK}/findings.json", task=[task], encoding=[encoding])
-        if RUN["folds"]
-    ]
-
-
-def models_as_used(wildcards):
-    """The models of a task and encoding that are scored as they would be used."""
-    place = (wildcards.task, wildcards.encoding)
-    return list(dict.fromkeys(m for t, _, e, m in AS_USED if (t, e) == place))
 
 
 rule check_as_used:

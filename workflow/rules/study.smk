@@ -57,6 +57,26 @@ def as_used(file):
     ]
 
 
+AS_USED_CHECK = "results/audit/check_as_used/{site}/{task}/{encoding}"
+
+
+def as_used_findings():
+    """What the models of each case-control task are worth as used, of the first encoding and fold."""
+    first = {task: encoding for task, _, encoding, _ in reversed(AS_USED)}
+    return [
+        path
+        for task, encoding in first.items()
+        for path in grid(f"{AS_USED_CHECK}/findings.json", task=[task], encoding=[encoding])
+        if RUN["folds"]
+    ]
+
+
+def models_as_used(wildcards):
+    """The models of a task and encoding that are scored as they would be used."""
+    place = (wildcards.task, wildcards.encoding)
+    return list(dict.fromkeys(m for t, _, e, m in AS_USED if (t, e) == place))
+
+
 def reach():
     """How far back each network of the study sees in the tasks with an outcome."""
     forward = [name for name in RUN["models"] if name in FORWARD]
