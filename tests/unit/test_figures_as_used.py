@@ -174,6 +174,16 @@ def test_few_onsets_show_nothing(tmp_path: Path) -> None:
     assert not any("1,500" in word for word in words)
 
 
+def test_nobody_who_falls_ill_is_drawn_as_nothing(tmp_path: Path) -> None:
+    study = write_as_used(tmp_path, often=0)
+    with house_style():
+        figure = draw_as_used(study, read_as_used(study))
+    assert overlaps(figure) == []
+    assert any("fewer than 10 onsets" in word for word in shown_words(figure))
+    used = as_used_table(study, read_as_used(study)).iloc[1]
+    assert used["auroc"] == "undefined (no case in the test part)"
+
+
 def test_without_a_model_the_figure_says_so(study: Study) -> None:
     nothing = replace(study, as_used=())
     with house_style():

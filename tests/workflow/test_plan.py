@@ -29,6 +29,7 @@ def test_the_default_study(workflow: Workflow) -> None:
         "train_baseline": 4,
         "score_oracle": 2,
         "evaluate_model": 14,
+        "evaluate_as_used": 4,
         "measure_reach": 8,
         "time_scoring": 14,
         "explain_model": 4,

@@ -82,7 +82,7 @@ def _draw_row(
 ) -> None:
     axes = add_axes(figure, LEFT, top, DOTS, height)
     _draw_dots(study, axes, results)
-    drawn = [result for result in results if result.may_show(study.minimum_cell)]
+    drawn = [own for own in results if own.may_show(study.minimum_cell) and len(own.curves)]
     size = min(height, CURVE)
     calibration, decision = (add_axes(figure, left, top, CURVE, size) for left in CURVES)
     if not drawn:
