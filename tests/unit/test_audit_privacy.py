@@ -190,6 +190,11 @@ def test_dates_of_the_configuration_are_the_studys(study: Path) -> None:
     assert checked()["no_dates"].verdict == "pass"
 
 
+def test_a_ratio_is_no_number_of_persons(study: Path) -> None:
+    plant(f"{FIGURES}/table_x.csv", "answer\nUp to 4 controls a case; 5 controls for each case.\n")
+    assert checked()["no_small_cells"].verdict == "pass"
+
+
 def test_durations_are_no_dates(study: Path) -> None:
     plant("results/benchmarks/x.tsv", "s\th:m:s\tcpu_time\n1.2\t0:00:01\t0.98\n")
     assert checked()["no_dates"].verdict == "pass"

@@ -278,7 +278,7 @@ def _design(cohort: Section) -> str:
     matching = cohort["matching"]
     alike = [*matching["exact"], "age", "first visit"]
     return (
-        f"nested case-control, up to {matching['ratio']} controls for each case by "
+        f"nested case-control, up to {matching['ratio']} controls a case by "
         f"{matching['method']} matching on {joined(alike)}, so that risks are not those of the "
         "population; balance is in the figure."
     )

@@ -51,7 +51,7 @@ _LONG = re.compile(rf"(?<![\w./])\d{{{LONG_ID},18}}(?!\w|\.\d)")
 _COUNT = re.compile(r"^(\d[\d,]*)(?: \(\d+(?:\.\d+)?%\)| persons)?$")
 _COUNTED = re.compile(
     r"(?<![\w.,/<-])(\d[\d,]*)(?: of (?:the )?(\d[\d,]*))? "
-    r"(?:persons?|patients?|cases?|controls?)\b(?! (?:a|an|per|each) )"
+    r"(?:persons?|patients?|cases?|controls?)\b(?! (?:a|an|per|each|for each) )"
 )
 
 
