@@ -65,7 +65,8 @@ def ingest_meds(
         ancestors.parquet and summary.json, whose ``tables`` are ``{"data": …}``; ``static`` counts
         the rows without a time that are kept.
     threads, memory_mb
-        What the engine may use; the files do not depend on either.
+        What the engine that reads may use; the one that writes events.parquet has a thread and up
+        to 1,000 MB of its own. The files do not depend on either.
 
     Raises
     ------

@@ -76,7 +76,8 @@ def ingest_site(
         events, last_year, detached and, for every clinical table read, rows read = kept + dropped,
         by reason.
     threads, memory_mb
-        What the engine may use; the files do not depend on either.
+        What the engine that reads may use; the one that writes events.parquet has a thread and up
+        to 1,000 MB of its own. The files do not depend on either.
     phenotype, persons
         The files that ``restrict`` names under these keys.
 

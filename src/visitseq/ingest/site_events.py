@@ -87,7 +87,8 @@ def _open_blocks(
 
 def _know_visits(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
     """Make the block's known_visit and visit_span; return how many visits are known."""
-    _replace(connection, "block_visit", "FROM checked_visit")
+    of_use = "* EXCLUDE (table_name, date, datetime)"
+    _replace(connection, "block_visit", f"SELECT {of_use} FROM checked_visit")
     _replace(connection, "known_visit", sql("known_visit"))
     _replace(connection, "visit_span", sql("visit_span"))
     rows[_VISITS] += count_reasons(connection, "block_visit")
@@ -98,11 +99,11 @@ def _code_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
     """Make the block's clinical_event and ``coded``; return how many events are detached."""
     _replace(connection, "clinical_event", sql("clinical_event"))
     counted = connection.execute(
-        "SELECT table_name, coalesce(reason, 'kept'), count(*), "
+        "SELECT domain, coalesce(reason, 'kept'), count(*), "
         "count(*) FILTER (WHERE detached AND reason IS NULL) FROM clinical_event GROUP BY ALL"
     ).fetchall()
-    for table, reason, count, _ in counted:
-        rows[table][reason] += count
+    for domain, reason, count, _ in counted:
+        rows[EVENT_TABLES[domain]][reason] += count
     connection.execute(
         "CREATE OR REPLACE TEMP VIEW coded AS "
         "SELECT subject_id, time, code_id, numeric_value, visit_id, source_code "

@@ -8,7 +8,7 @@
 --         known_concept  (concept_id, vocabulary_code)
 --         numbered_code  (domain, concept_id, source_value, code_id)
 SELECT
-    checked_event.table_name,
+    checked_event.domain,
     checked_event.person_id AS subject_id,
     checked_event.time,
     numbered_code.code_id,

@@ -4,15 +4,19 @@
 -- Reads   dated_event, dated_visit    the rows of the event tables, and of the visits
 --         known_person                (sex)
 WITH named AS (
-    SELECT DISTINCT
+    SELECT
         domain, concept_id, '' AS source_value
     FROM dated_event
     WHERE concept_id <> 0
+    GROUP BY domain, concept_id
     UNION ALL
-    SELECT DISTINCT
+    SELECT
         domain, 0, source_value
     FROM dated_event
-    WHERE (concept_id = 0 OR concept_id IS NULL) AND source_value IS NOT NULL
+    WHERE coalesce(concept_id, 0) = 0
+    GROUP BY domain, source_value
+    -- Not a condition for the rows: the source values of all rows would be read for it.
+    HAVING count(source_value) > 0
     UNION ALL
     SELECT DISTINCT
         'visit', concept_id, ''
