@@ -18,7 +18,10 @@ from visitseq.figures.study import Setting, Study
 METRICS = ("auroc", "auprc", "brier", "calibration_intercept", "calibration_slope")
 
 COLUMNS = ["records", "site", "task", "encoding", "model", "trained_until", "training_cases"]
-COLUMNS += ["cases", "rows", "rows_left_out", "metric", "in_time", "random", "difference"]
+COLUMNS += ["cases", "rows", "rows_left_out", "metric"]
+#: The columns of the two tests, by what in_time.json calls them.
+_TESTED = {"in_time": "tested_later", "random": "tested_at_random"}
+COLUMNS += [*_TESTED.values(), "difference"]
 
 _DIGITS = 4
 
@@ -52,10 +55,13 @@ def _counted(content: Mapping[str, Any], minimum: int) -> dict[str, Any]:
 
 def _metrics(model: Mapping[str, Any], minimum: int) -> list[dict[str, str]]:
     """The metrics of a model in time and on the random test part."""
-    hidden = {side: _is_small(model[side], minimum) for side in ("in_time", "random")}
+    hidden = {side: _is_small(model[side], minimum) for side in _TESTED}
     lines = []
     for metric in METRICS:
-        line = {side: SUPPRESSED if hidden[side] else _text(model[side][metric]) for side in hidden}
+        line = {
+            column: SUPPRESSED if hidden[side] else _text(model[side][metric])
+            for side, column in _TESTED.items()
+        }
         if metric == "auroc":
             both = any(hidden.values())
             line["difference"] = SUPPRESSED if both else _text(model["difference"])
