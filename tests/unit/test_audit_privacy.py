@@ -122,6 +122,36 @@ PLANTED: dict[str, tuple[Callable[[], None], str, str]] = {
         "no_dates",
         "death_date (1)",
     ),
+    "a date with dots": (
+        _text(f"{FIGURES}/audit.csv", "evidence\nThe last event is of 9.3.2011.\n"),
+        "no_dates",
+        "audit.csv, evidence (1)",
+    ),
+    "a date of the year first": (
+        _text("results/logs/x.log", "INFO last event 2011/03/09\n"),
+        "no_dates",
+        "results/logs/x.log (1)",
+    ),
+    "dates without separators": (
+        _text(f"{FIGURES}/table_x.csv", "site,last\nhere,20110309\nthere,20110310.0\n"),
+        "no_dates",
+        "table_x.csv, last (2)",
+    ),
+    "a date without separators where a date stands": (
+        _text(f"{FIGURES}/table_x.csv", "index_date\n20110309\n"),
+        "no_dates",
+        "table_x.csv, index_date (1)",
+    ),
+    "an id in a name": (
+        _text("results/logs/x.log", f"INFO reading person_{IDS[0]}_visits\n"),
+        "no_ids",
+        "results/logs/x.log (1)",
+    ),
+    "an id beside missing ones": (
+        _text(f"{FIGURES}/table_x.csv", f"which\n{IDS[0]}.0\n\n"),
+        "no_ids",
+        "table_x.csv, which (1)",
+    ),
     "an id in a sentence": (
         _text(f"{FIGURES}/audit.html", f"<p>Person {IDS[0]} is on both sides.</p>"),
         "no_ids",
@@ -198,6 +228,14 @@ def test_a_ratio_is_no_number_of_persons(study: Path) -> None:
 def test_durations_are_no_dates(study: Path) -> None:
     plant("results/benchmarks/x.tsv", "s\th:m:s\tcpu_time\n1.2\t0:00:01\t0.98\n")
     assert checked()["no_dates"].verdict == "pass"
+
+
+def test_numbers_that_look_like_days_or_ids_are_none(study: Path) -> None:
+    plant("results/run_config.yaml", "run: {seed: 20240115}\n")
+    plant(f"{FIGURES}/table_x.csv", f"seed,events,share\n20240115,20110309,0.{IDS[0]}\n,7310,\n")
+    plant("results/logs/x.log", f"INFO version 1.9.3.2011.4; loss {IDS[0]}.25; 20110309 events\n")
+    found = checked()
+    assert {finding.verdict for finding in found.values()} == {"pass"}
 
 
 def test_ids_that_look_like_counts_are_not_looked_for() -> None:

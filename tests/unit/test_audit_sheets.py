@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     path.write_text(json.dumps({**summary, "tables": {"person": person}}))
     card = own.trained(own.settings[0], "logistic", 0)
     card.parent.mkdir(parents=True)
-    card.write_text(json.dumps({"training": {"rows": 150, "cases": 30}}))
+    card.write_text(json.dumps({"training": {"rows": 150, "cases": 30}, "known": [0, 2]}))
     return Facts(own, SECTIONS, {"heart_failure": 56})
 
 
@@ -120,6 +121,51 @@ def test_answers_have_the_numbers_of_the_files(facts: Facts) -> None:
     assert (
         "verdicts on it: 1 pass" in sheet(facts, "probast_ai").set_index("item")["answer"]["D2.3"]
     )
+
+
+def test_sheets_tell_of_a_landmark_cohort_and_its_scores(facts: Facts) -> None:
+    """Who was drawn, who was censored and what was recalibrated, beside the matched cohort."""
+    landmark = {**COHORT, "kind": "landmark", "horizon_months": 12, "persons": 12_000}
+    onset = facts.onsets["heart_failure"]
+    study = replace(
+        facts.study,
+        onsets={**facts.onsets, "as_used": {**onset, "cohort": "each_january"}},
+        as_used=(("heart_failure", "as_used", "one_hot", "logistic"),),
+    )
+    sections = {**SECTIONS, "cohorts": {"heart_failure": COHORT, "each_january": landmark}}
+    own = Facts(study, sections, {})
+    answers = sheet(own, "tripod_ai").set_index("item")["answer"]
+    before = sheet(facts, "tripod_ai").set_index("item")["answer"]
+    assert "the onset of heart failure (" in answers["1"]
+    assert "no qualifying run before it; at most 12,000 persons" in answers["6b"]
+    assert "Persons were drawn at random: at most 12,000 persons in each_january" in answers["10"]
+    for item, words in (
+        ("11", "inverse probability of censoring"),
+        ("12e", "net benefit"),
+        ("12f", "recalibrated"),
+        ("16", "landmark rows"),
+    ):
+        assert words in answers[item]
+        assert words not in before[item]
+
+
+def test_the_canaries_are_among_what_the_audit_says_of_leaks(facts: Facts) -> None:
+    rows = [("pass", "check_splits"), ("fail", "run_canaries"), ("warn", "check_matching")]
+    path = facts.study.results / "7_figures/audit.csv"
+    before = path.read_bytes()
+    audit = pd.DataFrame(rows, columns=["verdict", "check"]).reindex(columns=list(AUDIT))
+    audit.to_csv(path, index=False)
+    answer = sheet(facts, "probast_ai").set_index("item")["answer"]["E4.5"]
+    path.write_bytes(before)
+    assert "verdicts on it: 1 fail, 1 pass" in answer
+
+
+def test_matching_is_told_as_it_was_asked(facts: Facts) -> None:
+    matching = {**COHORT["matching"], "age_years": 2, "first_visit_days": None, "visits": 1}
+    cohort = {**COHORT, "matching": matching}
+    own = Facts(facts.study, {**SECTIONS, "cohorts": {"heart_failure": cohort}}, {})
+    answer = sheet(own, "probast_ai").set_index("item")["answer"]["D1.2"]
+    assert "random matching on sex, age and visits, so" in answer
 
 
 def test_what_is_small_is_small_in_the_sheets_too(facts: Facts) -> None:

@@ -21,6 +21,8 @@ from visitseq.figures.small_cells import HIDDEN, may_show, show_count
 
 #: Settings and models that a sentence names; the rest stands in the table.
 _NAMED = 6
+#: What shows a score where it would be used.
+_AS_USED = (shown("as_used"), f"{FIGURES}/fig_as_used.svg")
 _NO_MODEL = Open("no model of a task with an outcome was run")
 #: What of a model's section says how it is built, in the order in which it is told.
 _SETTINGS = (
@@ -49,12 +51,14 @@ def predictor_choice(facts: Facts) -> Reply:
     ]
     sizes = [
         f"{setting.site}, {setting.task}, {setting.encoding}: "
+        f"{len(facts.card(setting, model)['known']):,} of "
         f"{pq.read_metadata(facts.study.vocabulary(setting)).num_rows:,}"
-        for setting in facts.study.settings[:_NAMED]
+        for setting, model in list(_first_models(facts))[:_NAMED]
     ]
-    text = f"{'; '.join(lines)}. None was chosen by its association with the outcome. "
-    text += f"Codes in the vocabulary: {'; '.join(sizes)}."
-    return Answer(text, (CONFIGURATION, *_vocabularies(facts)))
+    text = f"{'; '.join(lines)}. None was chosen by its association with the outcome."
+    if sizes:
+        text += f" Such among those in the windows of all parts: {'; '.join(sizes)}."
+    return Answer(text, (CONFIGURATION, *_cards(facts), *_vocabularies(facts)))
 
 
 def predictor_definition(facts: Facts) -> Reply:
@@ -99,11 +103,18 @@ def availability(facts: Facts) -> Reply:
 
 
 def sample_size(facts: Facts) -> Reply:
-    """Say that everybody eligible was taken."""
+    """Say who was taken of the eligible."""
     if not facts.models:
         return _NO_MODEL
-    text = "Every eligible case was taken; no size was calculated before. "
-    return Answer(f"{text}{_trained_on(facts)}", (shown("metrics"), *_cards(facts)))
+    drawn = [
+        f"at most {own['persons']:,} persons in {name}"
+        for name, own in facts.cohorts.items()
+        if own.get("persons")
+    ]
+    text = f"Persons were drawn at random: {joined(drawn)}; " if drawn else ""
+    text += "every other eligible case was taken" if drawn else "Every eligible case was taken"
+    text += f"; no size was calculated before. {_trained_on(facts)}"
+    return Answer(text, (CONFIGURATION, shown("metrics"), *_cards(facts)))
 
 
 def events(facts: Facts) -> Reply:
@@ -126,6 +137,16 @@ def missing(facts: Facts) -> Reply:
         "date, or was not observed as the cohort asks, is left out and counted; a row without any "
         "visit in its window stays. Events without a date are dropped and counted."
     )
+    if any(own["kind"] == "landmark" for own in facts.cohorts.values()):
+        text += (
+            " Of the rows of a landmark cohort whose observation ends before the horizon, training "
+            "and the table of metrics count those without an onset until then as controls."
+        )
+    if facts.study.as_used:
+        text += (
+            " Where scores of other tasks are judged on these rows, the rows of known outcome have "
+            "inverse probability of censoring weights, and death competes."
+        )
     files = [f"results/1_ingest/{site}/summary.json" for site in facts.study.synthetic]
     return Answer(text, (f"{FIGURES}/fig_attrition.svg", *files))
 
@@ -184,21 +205,39 @@ def measures(facts: Facts) -> Reply:
     text = (
         "Discrimination (AUROC, AUPRC, sensitivity at 90 and 95% specificity, concordance within "
         "matched sets), calibration (intercept, slope, plot) and overall (Brier score, log loss), "
-        f"with 95% intervals of {facts.study.draws:,} bootstrap draws of matched sets."
+        f"with 95% intervals of {facts.study.draws:,} bootstrap draws of matched sets, "
+        "or of persons where there are none."
     )
     if facts.study.reference:
         text += f" Models are compared with {facts.study.reference} by the same draws."
-    return Answer(text, (shown("metrics"), f"{FIGURES}/fig_calibration.svg", shown("comparisons")))
+    files = (shown("metrics"), f"{FIGURES}/fig_calibration.svg", shown("comparisons"))
+    if not facts.study.as_used:
+        return Answer(text, files)
+    text += (
+        " On landmark rows, weighted for censoring, also the integrated calibration index, "
+        "predictive values at stated thresholds and net benefit."
+    )
+    return Answer(text, (*files, *_AS_USED))
 
 
 def updating(facts: Facts) -> Reply:
     """Say whether models were updated."""
-    if not facts.study.transferred:
-        return Answer("No model was updated after its evaluation.", (CONFIGURATION,))
-    table = facts.table("transfer")
-    used = [name for name in dict.fromkeys(table["strategy"]) if name != "zero_shot"]
-    text = f"At the other site models are evaluated as they are, and updated: {joined(used)}."
-    return Answer(text, (shown("transfer"), CONFIGURATION))
+    lines, files = [], [CONFIGURATION]
+    if facts.study.transferred:
+        table = facts.table("transfer")
+        used = [name for name in dict.fromkeys(table["strategy"]) if name != "zero_shot"]
+        lines.append(
+            f"At the other site models are evaluated as they are, and updated: {joined(used)}."
+        )
+        files.append(shown("transfer"))
+    if facts.study.as_used:
+        lines.append(
+            "On landmark rows probabilities are judged as they are, and recalibrated (intercept "
+            "and slope) on the landmark rows of the validation part."
+        )
+        files.append(shown("as_used"))
+    text = " ".join(lines) or "No model was updated after its evaluation."
+    return Answer(text, tuple(files))
 
 
 def updated_performance(facts: Facts) -> Reply:
@@ -256,7 +295,13 @@ def tested_as_they_are(facts: Facts) -> Reply:
         "Test parts are as the cohort has them, unweighted and not sampled anew; in a case-control "
         "cohort the share of cases is the design's."
     )
-    return Answer(text, (shown("metrics"),))
+    if not facts.study.as_used:
+        return Answer(text, (shown("metrics"),))
+    text += (
+        " The same scores are judged on everybody at risk on each 1 January, weighted for "
+        "censoring alone."
+    )
+    return Answer(text, (shown("metrics"), shown("as_used")))
 
 
 def fairness(facts: Facts) -> Reply:
@@ -286,8 +331,15 @@ def training_and_evaluation(facts: Facts) -> Reply:
     if not facts.models:
         return _NO_MODEL
     text = "At home none: both are random parts of one cohort, with one outcome and vocabulary."
+    files = [CONFIGURATION]
+    if facts.study.as_used:
+        text += (
+            " Models of cases and controls are evaluated on landmark rows too: everybody at risk "
+            "on each 1 January, with an onset within the horizon as the outcome."
+        )
+        files.append(shown("as_used"))
     if not facts.study.directions:
-        return Answer(text, (CONFIGURATION,))
+        return Answer(text, tuple(files))
     table = facts.table("coverage")
     lines = [
         f"{row.source} to {row.target}: {row.target_in_source_by_event} of the target's events "
@@ -295,7 +347,7 @@ def training_and_evaluation(facts: Facts) -> Reply:
         for row in table[table["of"] == "codes"].itertuples()
     ]
     text += f" Where models are moved, site and codes differ; {'; '.join(lines)}."
-    return Answer(text, (shown("coverage"), shown("cohort")))
+    return Answer(text, (*files, shown("coverage"), shown("cohort")))
 
 
 def development_and_evaluation(facts: Facts) -> Reply:
@@ -332,9 +384,12 @@ def performance(facts: Facts) -> Reply:
         for row in table[:_NAMED]
     ]
     more = f"; {len(table) - _NAMED} more in the table" if len(table) > _NAMED else ""
-    groups = "subgroups and plots are beside it. Net benefit is not in these tables."
-    text = f"{'; '.join(lines)}{more}; {groups}"
-    figures = (f"{FIGURES}/fig_roc.svg", f"{FIGURES}/fig_calibration.svg")
+    groups = "subgroups and plots are beside it."
+    used = facts.study.as_used
+    benefit = "Net benefit is on landmark rows." if used else "Net benefit is not in these tables."
+    text = f"{'; '.join(lines)}{more}; {groups} {benefit}"
+    figures = [f"{FIGURES}/fig_roc.svg", f"{FIGURES}/fig_calibration.svg"]
+    figures += _AS_USED if used else ()
     return Answer(text, (shown("metrics"), shown("subgroups"), *figures))
 
 
@@ -360,7 +415,7 @@ def leakage(facts: Facts) -> Reply:
     leaky = [name for name, own in facts.encodings.items() if own.get("paper_mode")]
     if leaky:
         text = f"Vectors of {joined(leaky)} are learned from test parts too (paper_mode). {text}"
-    return _with_audit(facts, text, "check_splits", "check_windows", "check_canaries")
+    return _with_audit(facts, text, "check_splits", "check_windows", "run_canaries")
 
 
 def resampling(facts: Facts) -> Reply:

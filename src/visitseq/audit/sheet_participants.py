@@ -21,6 +21,13 @@ _SOURCES = {
     "meds": "a MEDS data set",
     "doctorai": "files of Doctor AI's released code",
 }
+#: What each key of matching makes alike.
+_CALIPERS = {
+    "age_years": "age",
+    "first_visit_days": "first visit",
+    "visits": "visits",
+    "span_days": "span of the record",
+}
 _NO_ONSET = Open("the study has no task with an outcome")
 
 
@@ -28,7 +35,8 @@ def title(facts: Facts) -> Reply:
     """Suggest a title."""
     if not facts.onsets:
         return _NO_ONSET
-    what = joined([_disease(section) for section in facts.cohorts.values()])
+    diseases = dict.fromkeys(_disease(section) for section in facts.cohorts.values())
+    what = joined(list(diseases))
     kind = "Development and internal validation"
     kind += " and transfer to another site" if facts.study.transferred else ""
     note = f" ({facts.records} records)"
@@ -226,7 +234,8 @@ def code_lists(facts: Facts) -> Reply:
     ]
     text = (
         f"Outcome: the phenotype files {joined(list(dict.fromkeys(lines)))} of workflow/phenotypes "
-        "or of the configuration. Predictors: every code of vocabulary.parquet."
+        "or of the configuration. Predictors: those codes of vocabulary.parquet that the training "
+        "parts hold often enough."
     )
     files = [
         f"results/3_encode/{'/'.join(setting)}/vocabulary.parquet"
@@ -269,6 +278,10 @@ def _criteria(cohort: Section) -> str:
     ):
         if cohort.get(key):
             text += ", " + words.format(cohort[key])
+    if cohort["kind"] == "landmark":
+        text += ", no qualifying run before it"
+    if cohort.get("persons"):
+        text += f"; at most {cohort['persons']:,} persons, drawn at random"
     return f"{text}."
 
 
@@ -276,10 +289,11 @@ def _design(cohort: Section) -> str:
     if cohort["kind"] != "case_control":
         return "everybody at risk on each 1 January."
     matching = cohort["matching"]
-    alike = [*matching["exact"], "age", "first visit"]
+    calipers = [words for key, words in _CALIPERS.items() if matching.get(key) is not None]
+    alike = joined([*matching["exact"], *calipers]) or "nothing"
     return (
         f"nested case-control, up to {matching['ratio']} controls a case by "
-        f"{matching['method']} matching on {joined(alike)}, so that risks are not those of the "
+        f"{matching['method']} matching on {alike}, so that risks are not those of the "
         "population; balance is in the figure."
     )
 

@@ -2,7 +2,8 @@
 
     id_column   a column or key that is named as an id and holds numbers
     date        a day of the calendar, or a column or key named as a date whose values are none of
-                a number; the days that the configuration itself names are the study's own
+                a number; a number such as 20101231 where the name or all values say so; the days
+                that the configuration itself names are the study's own
     id          a number that is the id of a person or visit of the site
     small_cell  a number of persons, but 0, under the study's minimum
 
@@ -45,8 +46,13 @@ _NUMBER = re.compile(r"^-?\d+(\.\d+)?(e[+-]?\d+)?$", re.IGNORECASE)
 _DAY = re.compile(
     r"(?<!\d)(?:1[89]|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?!\d)"
     r"|(?<![\d/])\d{1,2}/\d{1,2}/(?:1[89]|20)\d\d(?!\d)|/(?:Creation|Mod)Date\b"
+    r"|(?<![\d.])(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\.(?:1[89]|20)\d\d(?!\.?\d)"
+    r"|(?<![\d/])(?:1[89]|20)\d\d/(?:0[1-9]|1[0-2])/(?:0[1-9]|[12]\d|3[01])(?![\d/])"
 )
-_LONG = re.compile(rf"(?<![\w./])\d{{{LONG_ID},18}}(?!\w|\.\d)")
+#: A day without separators (20101231), which a count may look like too.
+_BARE_DAY = re.compile(r"^(?:1[89]|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\.0)?$")
+# "731552084", "person_731552084", "731552084.0"; not "0.731552084" and no concept.
+_LONG = re.compile(rf"(?<![A-Za-z0-9./])\d{{{LONG_ID},18}}(?![A-Za-z0-9]|\.0*[1-9])")
 # "49", "1,150", "24 (49.0%)", "3 persons"; no mean and no year with quartiles.
 _COUNT = re.compile(r"^(\d[\d,]*)(?: \(\d+(?:\.\d+)?%\)| persons)?$")
 _COUNTED = re.compile(
@@ -131,8 +137,10 @@ def _named_counts(content: Content) -> Iterator[str]:
 
 
 def days_in(texts: Iterable[str]) -> frozenset[str]:
-    """Days of the calendar that texts name."""
-    return frozenset(day for text in texts for day in _DAY.findall(text))
+    """Days of the calendar that texts name, and numbers that could be one."""
+    texts = list(texts)
+    named = frozenset(day for text in texts for day in _DAY.findall(text))
+    return named | {text for text in texts if _BARE_DAY.match(text)}
 
 
 def _of_field(
@@ -146,10 +154,21 @@ def _of_field(
         yield DATE, sum(not _NUMBER.match(v) and not _is_own(v, known) for v in written)
     else:
         yield from _of_values(values, known, cells=False, kinds=(DATE,))
+    yield DATE, _bare_days(name, values, known)
     yield from _of_values(values, known, cells=False, kinds=(ID,))
     if cells:
         small = [_is_small(value, known.minimum) for value in values]
         yield SMALL_CELL, sum(small) if _COUNT_NAME.match(name) else _sentences(values, known)
+
+
+def _bare_days(name: str, values: list[str], known: Known) -> int:
+    """How many values are days without separators: in a field of dates, or of nothing else."""
+    written = [value for value in values if value not in ("", "None", "null", "nan")]
+    days = [value for value in written if _BARE_DAY.match(value)]
+    are_all = len(days) > 1 and len(days) == len(written)
+    if not (are_all or _DATE_NAME.search(name)):
+        return 0
+    return sum(day not in known.days for day in days)
 
 
 def _of_values(
