@@ -611,6 +611,24 @@ def test_table_1_of_nested_windows_cannot_be_subtracted(tmp_path: Path) -> None:
     assert set(lines["controls"]) == {"0 (0.0%)"}
 
 
+@pytest.mark.parametrize(("both", "controls"), [(3, HIDDEN), (12, "52")])
+def test_few_cases_of_a_landmark_who_were_controls_are_not_counted_back(
+    tmp_path: Path, both: int, controls: str
+) -> None:
+    """Of 12 cases some were controls a year before; the attrition has all persons."""
+    who = [(person, True) for person in range(12)] + [(person, False) for person in range(both)]
+    who += [(person, False) for person in range(100, 140)]
+    rows = [Row([], is_case, 0, [], person, person, INDEX) for person, is_case in who]
+    write_visits(rows, tmp_path / "3_encode/riverside/heart_failure/one_hot/visits.arrow")
+    write_cohort(rows, tmp_path / "2_cohort/riverside/heart_failure")
+    everyone = {row.subject_id: row for row in rows}.values()
+    persons = tmp_path / "1_ingest/riverside/persons.parquet"
+    write_persons(list(everyone), persons, np.random.default_rng(0))
+    study = replace(Study.from_mapping(study_of(), tmp_path), matched=frozenset())
+    table = cohort_table(study).set_index("characteristic")
+    assert table.loc["Persons", ["cases", "controls"]].tolist() == ["12", controls]
+
+
 def test_few_index_dates_of_the_same_person_are_not_counted_back(
     written_by_hand: Callable[[int], Study],
 ) -> None:

@@ -52,11 +52,20 @@ def _characteristics(study: Study, site: str, cohort: str) -> Iterator[tuple[str
     """Task, characteristic, and its text for cases and controls."""
     rows = read_cohort_rows(study, site, cohort)
     pair = [_of_persons(rows, group, study.minimum_cell) for group in (rows.case, ~rows.case)]
+    if cohort not in study.matched and not _in_both_may_show(rows, study.minimum_cell):
+        pair[1]["Persons"] = HIDDEN
     yield from (("", name, pair[0][name], pair[1][name]) for name in pair[0])
     settings = _first_settings(study, site, cohort)
     of_cases, of_controls = (_of_tasks(study, settings, is_case) for is_case in (True, False))
     for setting, cases, controls in zip(settings, of_cases, of_controls, strict=True):
         yield from ((setting.task, name, cases[name], controls[name]) for name in cases)
+
+
+def _in_both_may_show(rows: CohortRows, minimum: int) -> bool:
+    """Whether it may be told how many cases were controls before: the whole's attrition does."""
+    cases, controls = (np.unique(rows.subject_id[group]) for group in (rows.case, ~rows.case))
+    both = len(np.intersect1d(cases, controls))
+    return may_show(both, minimum) and may_show(len(cases) - both, minimum)
 
 
 def _first_settings(study: Study, site: str, cohort: str) -> list[Setting]:
