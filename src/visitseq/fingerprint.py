@@ -10,9 +10,18 @@ import ast
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 _ROOT = Path(__file__).parent
 _PACKAGE = _ROOT.name
+
+
+class _File(NamedTuple):
+    """What a digest needs to know of a file: each is read once, for many stages use it."""
+
+    content: bytes
+    imports: tuple[Path, ...]
+    reads: tuple[Path, ...]
 
 
 def code_digest(module: str) -> str:
@@ -20,7 +29,7 @@ def code_digest(module: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(_dependencies(_path_of(module))):
         digest.update(path.relative_to(_ROOT).as_posix().encode())
-        digest.update(_content(path))
+        digest.update(_read(path).content)
     return digest.hexdigest()[:16]
 
 
@@ -32,23 +41,32 @@ def _dependencies(path: Path) -> set[Path]:
         module = waiting.pop()
         if module not in found:
             found.add(module)
-            waiting += _imports(module)
-    return found.union(*(_files_read(module) for module in found))
+            waiting += _read(module).imports
+    return found.union(*(_read(module).reads for module in found))
 
 
-def _files_read(path: Path) -> set[Path]:
+@cache
+def _read(path: Path) -> _File:
+    """Read a module, or a file that one reads."""
+    if path.suffix != ".py":
+        return _File(path.read_bytes(), (), ())
+    tree = _tree(path)
+    return _File(ast.dump(tree).encode(), tuple(_imports(tree)), tuple(_files_read(path, tree)))
+
+
+def _files_read(path: Path, tree: ast.Module) -> set[Path]:
     """C++ beside the module at ``path``, and the SQL and data files that it names."""
-    constants = [node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant)]
+    constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     named = " ".join(value for value in constants if isinstance(value, str))
     sql = path.parent.glob("sql/*.sql") if "sql/" in named else []
     data = (file for file in _ROOT.glob("data/**/*.*") if file.name in named)
     return {*sql, *data, *path.parent.glob("*.[ch]pp")}
 
 
-def _imports(path: Path) -> list[Path]:
-    """Modules of this package that the module at ``path`` imports, wherever it does so."""
+def _imports(tree: ast.Module) -> list[Path]:
+    """Modules of this package that a module imports, wherever it does so."""
     names = []
-    for node in ast.walk(_tree(path)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -77,7 +95,6 @@ def _path_of(name: str) -> Path:
     return path
 
 
-@cache
 def _tree(path: Path) -> ast.Module:
     """Syntax tree of a module, without the docstrings of it and of all that it defines."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -86,7 +103,3 @@ def _tree(path: Path) -> ast.Module:
         if isinstance(node, holders) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return tree
-
-
-def _content(path: Path) -> bytes:
-    return ast.dump(_tree(path)).encode() if path.suffix == ".py" else path.read_bytes()

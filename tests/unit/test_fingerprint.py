@@ -26,13 +26,13 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     copy = tmp_path / "visitseq"
     shutil.copytree(Path(fingerprint.__file__).parent, copy)
     monkeypatch.setattr(fingerprint, "_ROOT", copy)
-    fingerprint._tree.cache_clear()
+    fingerprint._read.cache_clear()
     yield copy
-    fingerprint._tree.cache_clear()
+    fingerprint._read.cache_clear()
 
 
 def digests() -> dict[str, str]:
-    fingerprint._tree.cache_clear()
+    fingerprint._read.cache_clear()
     return {stage: fingerprint.code_digest(f"visitseq.{stage}") for stage in STAGES}
 
 
