@@ -182,12 +182,12 @@ def test_the_table_shows_no_metric_of_few(tested: Path, tmp_path: Path) -> None:
     table = in_time_table(study).set_index("metric")
     line = table.loc["auroc"]
     assert (line["trained_until"], line["cases"], line["records"]) == (2010, "16", "synthetic")
-    assert line["in_time"].startswith("0.5000 [0.5000, 0.5000]")
+    assert line["tested_later"].startswith("0.5000 [0.5000, 0.5000]")
     assert line["difference"].startswith("-0.")
     assert table["difference"].notna().sum() == 1
     content["models"]["logistic"]["random"]["cases"] = 9
     path.write_text(json.dumps(content))
     hidden = in_time_table(study).set_index("metric")
-    assert (hidden["random"] == SUPPRESSED).all()
+    assert (hidden["tested_at_random"] == SUPPRESSED).all()
     assert hidden.loc["auroc", "difference"] == SUPPRESSED
-    assert hidden.loc["auroc", "in_time"] == line["in_time"]
+    assert hidden.loc["auroc", "tested_later"] == line["tested_later"]

@@ -199,7 +199,7 @@ def test_vectors_by_hand(tmp_path: Path) -> None:
     source = write_site(SOURCE, SOURCE_CODES, tmp_path / "source")
     target = write_site(TARGET, TARGET_CODES, tmp_path / "target")
     own = np.array([[1.0, 4.0], [3.0, 0.0], [0.0, 0.0], [5.0, 5.0]], dtype=np.float32)
-    save_file({"vectors": own}, tmp_path / "own.safetensors")
+    save_file({"vectors": own}, tmp_path / "own.safetensors", metadata={"persons": "a digest"})
     same = {"vectors": tmp_path / "own.safetensors", "own_vocabulary": target["vocabulary"]}
     translate(source, target, tmp_path)
     joint = {"vocabulary": tmp_path / "out/vocabulary.parquet", "folder": tmp_path / "out"}

@@ -51,6 +51,8 @@ def test_what_a_kind_cannot_do_is_left_out_and_named_once(workflow: Workflow) ->
         "check_windows": 1,
         "check_matching": 1,
         "check_splits": 1,
+        "run_canaries": 1,
+        "test_in_time": 1,
         "write_audit": 1,
         "pass_audit": 1,
         "draw_figures": 1,

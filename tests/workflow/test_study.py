@@ -84,7 +84,9 @@ def test_the_audit_asks_every_question_and_nothing_fails(study: Workflow) -> Non
     audit = pd.read_csv(study.directory / "results/7_figures/audit.csv")
     assert "fail" not in set(audit["verdict"])
     windows = audit[audit["question"] == "input_explained"]
-    assert sorted(windows["site"]) == ["lakeview", "riverside"]
+    tasks = ("heart_failure", "heart_failure_as_used")
+    asked = {(site, task) for site in ("lakeview", "riverside") for task in tasks}
+    assert set(zip(windows["site"], windows["task"], strict=True)) == asked
     assert set(windows["verdict"]) == {"pass"}
     splits = audit[audit["check"] == "check_splits"].set_index("question")
     assert "0 of 8 models" in str(splits.loc["training_persons", "evidence"])
