@@ -151,6 +151,7 @@ def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None
             for encoding in study["encodings"]:
                 folder = results.joinpath("3_encode", site, name, encoding)
                 write_visits(rows, folder / "visits.arrow")
+                write_alignment(results.joinpath("audit/check_windows", site, name, encoding))
                 write_vocabulary(rows, CODES, PARTS, folder / "vocabulary.parquet")
                 evaluated = results.joinpath("5_evaluate", site, name, encoding)
                 truth = np.where([bool(row.label) for row in rows], -0.8, -2.0)
@@ -168,6 +169,15 @@ def write_results(study: dict[str, Any], results: Path, sets: int = 560) -> None
                             write_importance(evaluated / model / f"fold{fold}", fold)
                         if model in study["forward"]:
                             write_reach(model, evaluated / model / f"fold{fold}", fold)
+
+
+def write_alignment(folder: Path) -> None:
+    """How many cases and controls each year has, too few of them in the last."""
+    variables = ["index_year", "first_visit_year", "days_before", "days_after"]
+    lines = [f"{name},{year},{30 + year},{300 - year}" for name in variables for year in range(4)]
+    folder.mkdir(parents=True, exist_ok=True)
+    text = "\n".join(["variable,year,cases,controls", *lines, "index_year,4,suppressed,suppressed"])
+    (folder / "alignment.csv").write_text(text + "\n", "utf-8")
 
 
 def write_times(folder: Path, names: tuple[str, ...], study: dict[str, Any]) -> None:

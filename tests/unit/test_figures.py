@@ -30,6 +30,7 @@ from study_results import (
     ATTRITION,
     INDEX,
     study_of,
+    write_alignment,
     write_attrition,
     write_cohort,
     write_forecasts,
@@ -42,6 +43,7 @@ from visitseq.evaluate.bootstrap import Groups
 from visitseq.evaluate.metrics import METRICS, metric_draws
 from visitseq.evaluate.recall import CUTS
 from visitseq.evaluate.scored_rows import ScoredRows
+from visitseq.figures.alignment import draw_alignment
 from visitseq.figures.attrition import draw_attrition
 from visitseq.figures.calibration import binned_risk, draw_calibration, joined_bars
 from visitseq.figures.cohort import draw_cohort
@@ -69,7 +71,7 @@ from visitseq.figures.subgroup_results import read_subgroups
 from visitseq.figures.subgroups import draw_subgroups
 
 FIGURES = ["roc", "calibration", "strata", "subgroups", "attrition", "love", "cohort", "reach"]
-FIGURES += ["importance"]
+FIGURES += ["alignment", "importance"]
 TABLES = [
     *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],
     *["cohort", "reach", "importance", "errors", "giveaways"],
@@ -121,6 +123,7 @@ def all_figures(study: Study) -> dict[str, Figure]:
             "subgroups": draw_subgroups(study, read_subgroups(study, results)),
             "attrition": draw_attrition(study),
             "love": draw_love(study),
+            "alignment": draw_alignment(study),
             "cohort": draw_cohort(study, cohort_table(study)),
             "reach": draw_reach(study, read_reach(study)),
             "importance": draw_importance(study, read_importances(study)),
@@ -783,3 +786,19 @@ def test_a_fold_without_sequences_leaves_nothing_to_draw(
     with house_style():
         figure = draw_reach(study, read_reach(study))
     assert words(figure).count("not drawn: too few sequences") == 2
+
+
+def test_years_with_few_persons_are_left_out_of_the_alignment(tmp_path: Path) -> None:
+    study = Study.from_mapping(study_of(encodings=["one_hot", "grouped"]), tmp_path)
+    folder = tmp_path / "audit/check_windows/riverside/heart_failure/one_hot"
+    write_alignment(folder)
+    with house_style():
+        figure = draw_alignment(study)  # of the second encoding nothing is read
+    index_year, *others = figure.axes
+    assert len(others) == 3
+    drawn = {line.get_label(): line for line in index_year.get_lines()}
+    assert list(drawn["Cases"].get_xdata()) == [0, 1, 2, 3]
+    assert list(drawn["Cases"].get_ydata()) == pytest.approx(
+        [100 * n / 126 for n in (30, 31, 32, 33)]
+    )
+    assert sum(drawn["Controls"].get_ydata()) == pytest.approx(100)

@@ -31,6 +31,7 @@ rule draw_figures:
         abroad("metrics.json"),
         abroad("curve.csv"),
         in_time_results(),
+        alignments(),
         passed="results/audit/passed.json",
     output:
         shown("roc", "Prediction"),
@@ -39,6 +40,7 @@ rule draw_figures:
         shown("subgroups", "Prediction"),
         shown("attrition", "Cohort"),
         shown("love", "Cohort"),
+        shown("alignment", "Audit"),
         shown("cohort", "Cohort"),
         shown("reach", "Networks"),
         shown("importance", "Explanation"),

@@ -8,6 +8,11 @@ def window_findings():
     return grid(f"{WINDOW_CHECK}/findings.json", task=run_tasks("onset"))
 
 
+def alignments():
+    """The years of the cases and controls of the same."""
+    return grid(f"{WINDOW_CHECK}/alignment.csv", task=run_tasks("onset"))
+
+
 MATCHING_CHECK = "results/audit/check_matching/{site}/{cohort}"
 
 

@@ -4,6 +4,7 @@
 TITLES = {
     "roc": "ROC curves",
     "love": "balance (Love plot)",
+    "alignment": "years of cases and controls",
     "encodings": "AUROC by encoding",
     "windows": "AUROC by window",
     "schematic_visits": "visits as vectors",
@@ -47,7 +48,7 @@ def listed(name, category):
 
 FIGURE_NAMES = [
     *["roc", "calibration", "strata", "subgroups"],
-    *["attrition", "love", "cohort", "reach", "importance"],
+    *["attrition", "love", "alignment", "cohort", "reach", "importance"],
 ]
 TABLE_NAMES = [
     *["metrics", "comparisons", "delong", "variance", "strata", "subgroups"],

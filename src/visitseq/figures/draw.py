@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from visitseq.figures.alignment import draw_alignment
 from visitseq.figures.as_used import draw_as_used
 from visitseq.figures.as_used_results import read_as_used
 from visitseq.figures.as_used_table import as_used_table
@@ -123,6 +124,7 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         save(draw_subgroups(shown, subgroups), folder, "fig_subgroups")
         save(draw_attrition(shown), folder, "fig_attrition")
         save(draw_love(shown), folder, "fig_love")
+        save(draw_alignment(shown), folder, "fig_alignment")
         save(draw_cohort(shown, persons), folder, "fig_cohort")
         save(draw_reach(shown, reaches), folder, "fig_reach")
         save(draw_importance(shown, importances), folder, "fig_importance")

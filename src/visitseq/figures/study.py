@@ -291,6 +291,10 @@ class Study:
         """File giveaways.csv of a site and task with an outcome."""
         return self.results / "5_evaluate" / site / task / "giveaways.csv"
 
+    def alignment(self, setting: Setting) -> Path:
+        """File alignment.csv of a setting: the years of its cases and controls."""
+        return self.results.joinpath("audit", "check_windows", *setting, "alignment.csv")
+
     def in_time_results(self, setting: Setting) -> Path:
         """File in_time.json of a setting whose models were tested in time."""
         return self.results.joinpath("audit", "test_in_time", *setting, "in_time.json")
