@@ -5,7 +5,7 @@ kind of task may ask for what a kind of model or an encoding cannot give: such a
 out of the grid and named, and refused with the reason where somebody asks for it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -124,20 +124,23 @@ def as_used_of(config: Section) -> list[tuple[str, str]]:
     Returns
     -------
     list of (str, str)
-        A task of a case-control cohort, and one of a landmark cohort with the same disease and the
-        same window, in the order of ``run.tasks``.
+        A task of the study with a case-control cohort, and one of the configuration with a landmark
+        cohort, the same disease and the same window: the study need not train models in it.
     """
-    of_kind = {kind: _onsets_in(config, kind) for kind in ("case_control", "landmark")}
-    pairs = product(of_kind["case_control"], of_kind["landmark"])
+    pairs = product(
+        _onsets_in(config, config["run"]["tasks"], "case_control"),
+        _onsets_in(config, config["tasks"], "landmark"),
+    )
     return [(one, other) for one, other in pairs if _alike(config, one) == _alike(config, other)]
 
 
 def without_partner(config: Section) -> list[str]:
     """Onset tasks that ``as_used_of`` finds no partner for, a sentence each.
 
-    Nothing is said where no task is asked in a landmark cohort.
+    Nothing is said where no task of the study is asked in a landmark cohort.
     """
-    landmarks, paired = _onsets_in(config, "landmark"), as_used_of(config)
+    names, paired = config["run"]["tasks"], as_used_of(config)
+    landmarks = _onsets_in(config, names, "landmark")
     if not landmarks:
         return []
     same = "whose disease and window are the same"
@@ -148,14 +151,14 @@ def without_partner(config: Section) -> list[str]:
     ]
     return alone + [
         f"task {task} has no task of a landmark cohort {same}: its models are not scored as used."
-        for task in _onsets_in(config, "case_control")
+        for task in _onsets_in(config, names, "case_control")
         if task not in (case_control for case_control, _ in paired)
     ]
 
 
-def _onsets_in(config: Section, kind: str) -> list[str]:
-    """Onset tasks of the study whose cohort is of a kind, in the order of ``run.tasks``."""
-    tasks = ((name, config["tasks"][name]) for name in config["run"]["tasks"])
+def _onsets_in(config: Section, names: Iterable[str], kind: str) -> list[str]:
+    """Those of the tasks ``names`` that are onsets in a cohort of a kind."""
+    tasks = ((name, config["tasks"][name]) for name in names)
     onsets = ((name, task) for name, task in tasks if task["kind"] == "onset")
     return [name for name, task in onsets if config["cohorts"][task["cohort"]]["kind"] == kind]
 

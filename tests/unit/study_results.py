@@ -131,6 +131,7 @@ def study_of(**changes: Any) -> dict[str, Any]:
         "model_sections": {name: model_section(name) for name in study["models"]},
         "encoding_sections": {name: ENCODINGS[name] for name in study["encodings"]},
         "as_used": [],
+        "landmarks": {},
         "choi_compat": [],
         "transfer": [],
         "in_time": [],

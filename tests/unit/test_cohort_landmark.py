@@ -19,7 +19,6 @@ from visitseq.cohort.landmark import (
     outcome_table,
 )
 from visitseq.cohort.records import Records
-from visitseq.errors import UserError
 from visitseq.tables import COHORT, OUTCOMES
 
 LANDMARK: dict[str, Any] = {
@@ -265,12 +264,13 @@ def test_a_run_of_one_visit_is_known_on_its_day(tmp_path: Path) -> None:
 
 
 def test_the_records_have_to_go_on_to_the_last_day_on_which_a_run_can_be_known(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     sooner = {**WITNESS, "visits": ["2013-12-31"]}
-    with pytest.raises(UserError, match=r"has nobody who falls ill within 12 months of a 1 Jan"):
-        build(tmp_path, {1: ILL, 99: sooner})
-    assert not (tmp_path / "cohort").exists()
+    rows = rows_of(build(tmp_path, {1: ILL, 99: sooner}))
+    assert "has nobody who falls ill within 12 months of a 1 January" in caplog.text
+    assert rows
+    assert "onset" not in {row[3] for row in rows}
 
 
 def test_a_cap_is_of_persons(tmp_path: Path) -> None:
@@ -284,9 +284,8 @@ def test_a_cap_is_of_persons(tmp_path: Path) -> None:
     assert {row[0] for row in rows} != set(range(1, 11))
 
 
-def test_nobody_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"each_january of site riverside has nobody\. Found: each"):
-        build(tmp_path, {1: person(birth=None)})
+def test_a_cohort_of_nobody_is_empty(tmp_path: Path) -> None:
+    assert rows_of(build(tmp_path, {1: person(birth=None)})) == []
 
 
 days = st.integers(-800, 1_200)

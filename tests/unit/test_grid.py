@@ -225,9 +225,12 @@ def test_a_landmark_task_belongs_to_the_task_of_its_disease_and_window() -> None
         "task other has no task of a landmark cohort whose disease and window are the same: its "
         "models are not scored as used."
     ]
+    # Its models may be scored so although none is trained there.
     config["run"]["tasks"] = ["onset", "other"]
-    assert as_used_of(config) == []
+    assert as_used_of(config) == [("onset", "used")]
     assert without_partner(config) == []
+    config["run"]["tasks"] = ["used"]
+    assert as_used_of(config) == []
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_the_audit_asks_every_question_and_nothing_fails(study: Workflow) -> Non
     assert set(zip(windows["site"], windows["task"], strict=True)) == asked
     assert set(windows["verdict"]) == {"pass"}
     splits = audit[audit["check"] == "check_splits"].set_index("question")
-    assert "0 of 8 models" in str(splits.loc["training_persons", "evidence"])
+    assert "0 of 12 models" in str(splits.loc["training_persons", "evidence"])
     assert set(audit["records"]) == {"synthetic"}
 
 

@@ -27,6 +27,10 @@ rule draw_figures:
         repetitions(),
         as_used("as_used.json"),
         as_used("as_used_curves.csv"),
+        grid(
+            "results/2_cohort/{site}/{cohort}/cohort.parquet",
+            cohort={config["tasks"][task]["cohort"] for _, task, *_ in AS_USED},
+        ),
         coverages(),
         abroad("metrics.json"),
         abroad("curve.csv"),

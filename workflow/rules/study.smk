@@ -18,7 +18,8 @@ LANDMARKS = {
 def trained_on_landmark(wildcards):
     """The landmark tasks of a task in which the study trains the same model."""
     names = {"encoding": wildcards.encoding, "model": wildcards.model}
-    return [task for task in LANDMARKS[wildcards.task] if is_run(task, **names)]
+    tasks = [task for task in LANDMARKS[wildcards.task] if task in RUN["tasks"]]
+    return [task for task in tasks if is_run(task, **names)]
 
 
 def of_landmarks(pattern, trained=False):
@@ -34,8 +35,8 @@ def of_landmarks(pattern, trained=False):
     return files
 
 
-#: Each case-control task, landmark task, encoding and model that is scored as it would be used: where
-#: the study trains the same model on the landmark cohort too.
+#: Each case-control task, landmark task, encoding and model that is scored as it would be used: the
+#: models with which the landmark task is run, or would be if `run/tasks` named it.
 AS_USED = [
     [task, landmark, encoding, model]
     for task, landmark in as_used_of(config)
@@ -236,6 +237,7 @@ def study():
         ],
         "scored": combinations("onset"),
         "as_used": AS_USED,
+        "landmarks": {task: config["tasks"][task]["cohort"] for _, task, *_ in AS_USED},
         "forecasts": combinations("forecast"),
         "next_visits": combinations("next_visit"),
         "replicates": replicates(config["models"], RUN["models"]),

@@ -44,7 +44,6 @@ from visitseq.cohort.phenotype import Phenotype, read_phenotype
 from visitseq.cohort.read_records import read_records
 from visitseq.cohort.records import Bools, Records
 from visitseq.cohort.windows import months_to_days
-from visitseq.errors import UserError
 from visitseq.tables import COHORT, OUTCOMES, write_parquet
 
 logger = logging.getLogger(__name__)
@@ -145,7 +144,7 @@ def build_landmark(
     Raises
     ------
     UserError
-        A phenotype file that is not valid, nobody at risk, or nobody who falls ill.
+        A phenotype file that is not valid.
     """
     disease = read_phenotype(phenotype)
     records = read_records(
@@ -166,17 +165,11 @@ def build_landmark(
     before, rows, index = (index - records.run_start[rows])[~at_risk], rows[at_risk], index[at_risk]
     steps = flow.steps
     logger.info("%s: %s", where, describe(steps["person-year"]))
-    if not len(rows):
-        raise UserError(
-            f"{where} has nobody. Found: {describe(steps['person-year'])}. Widen the criteria "
-            "that leave nobody, shorten horizon_months or qualifying_months, or leave its tasks "
-            "out of run/tasks."
-        )
     outcomes = outcome_table(records, rows, index, criteria.horizon_days)
     onset = outcomes["outcome"].to_numpy() == ONSET
     logger.info("%s: the disease begins within the horizon of %d rows", where, onset.sum())
     if not onset.any():
-        raise UserError(_no_onset(where, cohort, disease, pq.read_table(codes), steps))
+        logger.warning("%s", _no_onset(where, cohort, disease, pq.read_table(codes)))
     folder.mkdir(parents=True, exist_ok=True)
     _write_csv(attrition_table(steps), folder / "attrition.csv")
     _write_csv(_onset_before(before), folder / "onset_before.csv")
@@ -320,17 +313,10 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
     table.to_csv(path, index=False, lineterminator="\n")
 
 
-def _no_onset(
-    where: str,
-    cohort: Mapping[str, Any],
-    phenotype: Phenotype,
-    codes: pa.Table,
-    steps: Mapping[str, list[Step]],
-) -> str:
+def _no_onset(where: str, cohort: Mapping[str, Any], phenotype: Phenotype, codes: pa.Table) -> str:
     months = number_of(cohort["horizon_months"], "month")
     return (
-        f"{where} has nobody who falls ill within {months} of a 1 January. "
-        f"{looked_for(cohort, phenotype, codes)} Found: {describe(steps['person-year'])}. Lower "
-        "qualifying_encounters, raise horizon_months or persons, choose another phenotype, or "
-        "leave its tasks out of run/tasks."
+        f"{where} has nobody who falls ill within {months} of a 1 January, so that no model can be "
+        f"trained on it, nor judged. {looked_for(cohort, phenotype, codes)} Lower "
+        "qualifying_encounters, raise horizon_months or persons, or choose another phenotype."
     )

@@ -70,7 +70,7 @@ def visit_blocks(
     ):
         subjects = read_subjects(events) if subjects is None else np.unique(subjects)
         connection.register("domain", pa.table({"name": list(domains)}))
-        for first in range(0, len(subjects), persons_a_block):
+        for first in range(0, max(len(subjects), 1), persons_a_block):
             _read_block(connection, events, subjects[first : first + persons_a_block])
             yield VisitBlock(connection, _count_open_ended(connection))
 
@@ -89,6 +89,7 @@ def _read_block(
 ) -> None:
     """Make the table visit_event for ``subjects``, which are sorted."""
     connection.register("subject", pa.table({"subject_id": subjects}))
+    first, last = (int(subjects[0]), int(subjects[-1])) if len(subjects) else (0, -1)
     # The bounds let the reader skip whole row groups; the semi-join picks among what is left.
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE event AS "
@@ -96,7 +97,7 @@ def _read_block(
         "WHERE subject_id BETWEEN $first AND $last "
         "AND subject_id IN (SELECT subject_id FROM subject) "
         "AND (code LIKE 'visit%' OR split_part(code, '/', 1) IN (SELECT name FROM domain))",
-        {"events": str(events), "first": int(subjects[0]), "last": int(subjects[-1])},
+        {"events": str(events), "first": first, "last": last},
     )
     connection.execute(f"CREATE OR REPLACE TEMP TABLE visit_event AS {_VISIT_EVENT}")
 

@@ -66,7 +66,7 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         are explained) and ``folds`` in the order of the study; ``reference`` (the model that others
         are compared with, or None), ``frequency`` (those that know the number of visits alone),
         ``replicates`` ({the first of models that differ in their seed alone: all of them}),
-        ``parts``; ``as_used``, each task of cases and controls, landmark task, encoding and model
+        ``landmarks`` ({landmark task: its cohort}), ``parts``; ``as_used``, each task of cases and controls, landmark task, encoding and model
         that is scored as it would be used; ``forecasts`` and ``next_visits``, each task of kind
         forecast or next_visit with
         an encoding and a model that go with it; ``choi_compat``, those of ``next_visits`` that are

@@ -43,7 +43,7 @@ def rows_tested(study: Study, result: ModelResult) -> RowsTested:
 def show_rows(study: Study, setting: Setting, rows: int, cases: int) -> RowsTested:
     """Write numbers of rows and cases of a task with an outcome; a small rest hides one."""
     controls = rows - cases
-    folder = study.cohort_folder(setting.site, study.outcomes[setting.task])
+    folder = study.cohort_folder(setting.site, study.cohort_of(setting.task))
     label = pq.read_table(folder / "cohort.parquet", columns=["label"])["label"]
     all_cases = pc.sum(label).as_py() or 0
     texts = (

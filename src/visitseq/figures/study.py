@@ -63,6 +63,8 @@ class Study:
     as_used
         Each task of cases and controls, landmark task, encoding and model whose scores on the
         landmark rows are measured.
+    landmarks
+        The cohort of each landmark task among them.
     replicates
         Models that differ in their seed alone, by the first of them; its keys are in the order of
         ``models``.
@@ -104,6 +106,7 @@ class Study:
     encoded: tuple[tuple[str, str], ...]
     scored: tuple[tuple[str, str, str], ...]
     as_used: tuple[tuple[str, str, str, str], ...]
+    landmarks: dict[str, str]
     replicates: dict[str, tuple[str, ...]]
     forecasts: dict[str, Forecast]
     forecast_models: tuple[tuple[str, str, str], ...]
@@ -139,6 +142,7 @@ class Study:
             encoded=tuple((task, encoding) for task, encoding in study["encoded"]),
             scored=tuple((t, e, m) for t, e, m in study["scored"]),
             as_used=tuple((t, own, e, m) for t, own, e, m in study["as_used"]),
+            landmarks=dict(study["landmarks"]),
             replicates={name: tuple(same) for name, same in study["replicates"].items()},
             forecasts={
                 name: Forecast(task["cohort"], task["visits_ahead"])
@@ -172,6 +176,10 @@ class Study:
     def outcomes(self) -> dict[str, str]:
         """The cohort of each task with an outcome."""
         return {name: task["cohort"] for name, task in self.onsets.items()}
+
+    def cohort_of(self, task: str) -> str:
+        """Cohort of a task with an outcome, or of a landmark task that is scored and no more."""
+        return self.outcomes[task] if task in self.onsets else self.landmarks[task]
 
     @property
     def task_kinds(self) -> dict[str, str]:
