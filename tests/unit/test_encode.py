@@ -25,6 +25,7 @@ ENCODING = {
 PHENOTYPE = Path(__file__).resolve().parents[2] / "workflow/phenotypes/heart_failure.yaml"
 END = INDEX - timedelta(days=31)
 START = END - timedelta(days=366)
+SUBJECT_1 = (1, INDEX, True, 0)
 
 
 def encode(
@@ -42,7 +43,7 @@ def encode(
         task=TASK | (task or {}),
         encoding=ENCODING | (encoding or {}),
         phenotype=PHENOTYPE,
-        cohort=write_cohort(folder / "cohort.parquet", cohort or [(1, INDEX, True, 0)]),
+        cohort=write_cohort(folder / "cohort.parquet", [SUBJECT_1] if cohort is None else cohort),
         events=write_events(folder / "events.parquet", events),
         codes=write_codes(folder / "codes.parquet", codes or events),
         ancestors=write_ancestors(folder / "ancestors.parquet"),
@@ -204,6 +205,12 @@ def test_a_subject_with_two_index_dates_has_two_rows(tmp_path: Path) -> None:
     later = INDEX + timedelta(days=800)
     out = encode(tmp_path, events, [(1, INDEX, False, 0), (1, later, True, 0)])
     assert visits_of(out) == [[["condition/1"]], []]
+
+
+def test_a_cohort_of_nobody_has_no_visits(tmp_path: Path) -> None:
+    out = encode(tmp_path, [event(1, START, "condition/1")], [])
+    assert visits_of(out) == []
+    assert set(counted(out).values()) == {0}
 
 
 def test_the_file_is_one_uncompressed_batch_of_the_contract(tmp_path: Path) -> None:

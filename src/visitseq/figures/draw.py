@@ -66,14 +66,14 @@ def draw_figures(*, study: Mapping[str, Any], results: Path, folder: Path) -> No
         are explained) and ``folds`` in the order of the study; ``reference`` (the model that others
         are compared with, or None), ``frequency`` (those that know the number of visits alone),
         ``replicates`` ({the first of models that differ in their seed alone: all of them}),
-        ``landmarks`` ({landmark task: its cohort}), ``parts``; ``as_used``, each task of cases and controls, landmark task, encoding and model
-        that is scored as it would be used; ``forecasts`` and ``next_visits``, each task of kind
-        forecast or next_visit with
-        an encoding and a model that go with it; ``choi_compat``, those of ``next_visits`` that are
+        ``parts``; ``as_used``, each task of cases and controls, landmark task, encoding and model
+        that is scored as it would be used, and ``landmarks``, the cohort of each such landmark
+        task; ``forecasts`` and ``next_visits``, each task of kind forecast or next_visit with an
+        encoding and a model that go with it; ``choi_compat``, those of ``next_visits`` that are
         also scored as the released code does it; ``transfer``, each source, target, task, encoding
         and model of stage 6; ``in_time``, each task and encoding of which models were tested in
-        time; ``training_sizes``, the numbers of patients on
-        which training was timed; ``seed`` and ``draws`` of the bootstrap; ``minimum_cell``, the
+        time; ``training_sizes``, the numbers of patients on which training was timed;
+        ``seed`` and ``draws`` of the bootstrap; ``minimum_cell``, the
         smallest number of persons that may be shown.
     results
         Folder of the results of all stages.
