@@ -215,5 +215,7 @@ def _name_curves(study: Study, axes: Axes, results: Sequence[AsUsed]) -> None:
         "decision, trained there": {"color": GREY, "linestyle": "--"},
         "everybody flagged": {"color": GREY, "linewidth": 0.8},
     }
+    if not any(result.trained_there for result in results):
+        del entries["decision, trained there"]
     for label, line in entries.items():
         axes.plot([], [], **line, label=label)
