@@ -33,7 +33,7 @@ def study(*pairs: list[str], models: list[str] | None = None, **run: Any) -> dic
 
 
 def test_a_pair_moves_the_tasks_that_it_names() -> None:
-    config = study(OUT)
+    config = study(OUT, tasks=["heart_failure", "heart_failure_as_used"])
     assert {row[2] for row in transferred(config)} == {"heart_failure", "heart_failure_as_used"}
     config["run"]["transfer"][0]["tasks"] = ["heart_failure_as_used", "forecast"]
     assert {row[2] for row in transferred(config)} == {"heart_failure_as_used"}

@@ -199,7 +199,7 @@ def test_what_moves_between_hospitals(tmp_path: Path) -> None:
 def test_an_empty_list_is_a_study_without_it(workflow: Workflow) -> None:
     planned = workflow.planned("--config", "run={models: []}")
     assert "train_model" not in planned
-    assert (planned["encode_visits"], planned["draw_figures"]) == (4, 1)  # of both tasks
+    assert (planned["encode_visits"], planned["draw_figures"]) == (2, 1)
 
 
 def test_what_a_rule_does_not_use_is_no_parameter_of_it(study: Workflow) -> None:
