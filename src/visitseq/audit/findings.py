@@ -6,7 +6,7 @@ shares and estimates with intervals; it never holds an id, a date of a patient o
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -54,3 +54,10 @@ def write_findings(findings: Iterable[Finding], path: Path) -> None:
 def read_findings(path: Path) -> list[Finding]:
     """Read findings.json back."""
     return [Finding(**content) for content in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def write_passed(verdicts: Sequence[str], path: Path) -> None:
+    """Write the passed.json of a gate: how many findings have each verdict."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+    path.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")

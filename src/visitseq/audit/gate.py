@@ -1,12 +1,11 @@
 """The gate before the figures: a study of which a check failed shows none, unless it says so."""
 
-import json
 import logging
 from pathlib import Path
 
 import pandas as pd
 
-from visitseq.audit.findings import VERDICTS
+from visitseq.audit.findings import write_passed
 from visitseq.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -39,9 +38,7 @@ def pass_audit(*, audit: Path, on_failure: str, passed: Path) -> None:
         if on_failure == "stop":
             raise UserError(f"{sentence}; run.audit: warn draws the figures all the same.")
         log.warning("%s. The figures are drawn all the same, as run.audit is warn.", sentence)
-    counts = {verdict: int((table["verdict"] == verdict).sum()) for verdict in VERDICTS}
-    passed.parent.mkdir(parents=True, exist_ok=True)
-    passed.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
+    write_passed(table["verdict"].tolist(), passed)
 
 
 def _failure(failed: pd.DataFrame, audit: Path) -> str:

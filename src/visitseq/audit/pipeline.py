@@ -22,9 +22,8 @@ from visitseq.tables import write_parquet
 
 Section = Mapping[str, Any]
 
-#: The kinds of model that ``train_model`` trains, and those that ``train_baseline`` does.
+#: The kinds of model that ``train_model`` trains; ``train_baseline`` trains the classical ones.
 NETWORKS = ("recurrent", "retain", "transformer")
-CLASSICAL = ("logistic", "svm", "mlp", "knn", "trees")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ and exported models, and beside them logs, benchmarks and the configuration, whi
 whoever is asked for help. What is found is told by file, column and kind, never by its value.
 """
 
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from visitseq.audit.findings import VERDICTS, Finding, read_findings, write_findings
+from visitseq.audit.findings import Finding, read_findings, write_findings, write_passed
 from visitseq.audit.shared_files import read_shared
 from visitseq.audit.table import audit_table
 from visitseq.audit.traces import (
@@ -128,9 +127,7 @@ def pass_privacy(*, findings: Path, on_failure: str, passed: Path) -> None:
         if on_failure == "stop":
             raise UserError(f"{sentence} (run.audit: warn goes on all the same.)")
         log.warning("%s", sentence)
-    counts = {v: sum(finding.verdict == v for finding in found) for v in VERDICTS}
-    passed.parent.mkdir(parents=True, exist_ok=True)
-    passed.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
+    write_passed([finding.verdict for finding in found], passed)
 
 
 def _ids(sites: Mapping[str, Mapping[str, Path]]) -> Integers:
@@ -138,8 +135,11 @@ def _ids(sites: Mapping[str, Mapping[str, Path]]) -> Integers:
     columns = []
     for files in sites.values():
         columns.append(pq.read_table(files["persons"], columns=["subject_id"])["subject_id"])
-        visits = pq.read_table(files["events"], columns=["visit_id"])["visit_id"]
-        columns.append(pc.unique(pc.drop_null(visits)))
+        # By row group: of a large site the column alone would not fit in memory.
+        events = pq.ParquetFile(files["events"])
+        for group in range(events.num_row_groups):
+            visits = events.read_row_group(group, columns=["visit_id"])["visit_id"]
+            columns.append(pc.unique(pc.drop_null(visits)))
     return np.unique(np.concatenate([np.empty(0, np.int64), *map(np.asarray, columns)]))
 
 
