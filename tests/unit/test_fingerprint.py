@@ -54,9 +54,13 @@ def test_every_stage_has_a_digest_of_its_own(library: Path) -> None:
 def test_an_edit_reruns_the_stages_that_use_it(library: Path) -> None:
     assert changed(library, "ingest/omop.py", '"death"', '"deaths"') == {"ingest.site"}
     # What counts a visit is used by the cohort and by its encoding, and by nothing before.
-    assert changed(library, "cohort/sql/visit_event.sql", "> 366", "> 365") == {
+    assert changed(library, "cohort/visit_merging.py", "STAY = 366", "STAY = 365") == {
         "cohort.build",
         "encode.encode",
+    }
+    # A query is its module's own.
+    assert changed(library, "encode/sql/window_code.sql", ">= cohort", "> cohort") == {
+        "encode.encode"
     }
 
 

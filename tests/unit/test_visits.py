@@ -12,18 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visitseq.cohort.visits import visit_blocks
+from visitseq.engine import connect
 
 Merged = list[tuple[int, int, datetime, datetime, list[str]]]
 
 
-def merged(path: Path, persons_a_block: int = 20_000) -> Merged:
+def merged(path: Path, rows_a_block: int = 1_000) -> Merged:
     """Subject, number, start, end and codes of every visit."""
     found: Merged = []
-    for block in visit_blocks(path, persons_a_block=persons_a_block):
-        found += block.connection.execute(
-            'SELECT subject_id, visit, start, "end", list(code ORDER BY code) '
-            "FROM visit_event GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
+    with connect() as connection:
+        for block in visit_blocks(path, rows_a_block=rows_a_block):
+            block.register(connection)
+            found += connection.execute(
+                'SELECT subject_id, visit, start, "end", list(code ORDER BY code) '
+                "FROM visit_event GROUP BY ALL ORDER BY ALL"
+            ).fetchall()
     return found
 
 
@@ -78,7 +81,7 @@ def test_a_stay_of_more_than_366_days_groups_nothing(tmp_path: Path) -> None:
         ]
         path = write_events(tmp_path / "e.parquet", events)
         assert len(merged(path)) == visits
-        assert [block.open_ended for block in visit_blocks(path)] == [visits - 1]
+        assert [block.visits.open_ended for block in visit_blocks(path)] == [visits - 1]
 
 
 class Span(NamedTuple):
@@ -102,7 +105,7 @@ def merge_all(spans: list[Span]) -> list[Span]:
 
 
 def by_definition(events: list[Event]) -> Merged:
-    """Merge visits as the definition reads, without any of the library's SQL."""
+    """Merge visits as the definition reads, without any of the library's code."""
     found: Merged = []
     for subject in sorted({subject for subject, *_ in events}):
         own = [row for row in events if row[0] == subject]
@@ -143,4 +146,4 @@ def test_merging_follows_the_definition(
         for number, (first, length) in enumerate(spans, start=1):
             events += stay(subject, 10 * subject + number, first, first + length)
     path = write_events(tmp_path_factory.mktemp("visits") / "e.parquet", events)
-    assert merged(path) == merged(path, persons_a_block=1) == by_definition(events)
+    assert merged(path) == merged(path, rows_a_block=1) == by_definition(events)

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from visitseq.audit.findings import Finding
 from visitseq.audit.verdicts import of_count
+from visitseq.cohort.event_blocks import read_subjects
 from visitseq.cohort.parts import assign_parts, digest_of_persons, training_parts, validation_part
-from visitseq.cohort.visits import read_subjects
 from visitseq.encode.sequences import VisitLists, gather_lists
 from visitseq.encode.vectors import persons_of_vectors
 from visitseq.train.model_folder import read_card

@@ -16,6 +16,7 @@ from visitseq.audit.findings import Finding
 from visitseq.audit.verdicts import of_count, share, shown_numbers
 from visitseq.cohort.visits import visit_blocks
 from visitseq.cohort.windows import months_to_days
+from visitseq.engine import connect
 
 _FEMALE = 8532  # OMOP's concept
 
@@ -89,9 +90,11 @@ def _visits_of(own: pd.DataFrame, events: Path, cohort: Mapping[str, Any]) -> pd
         }
     )
     found = []
-    for block in visit_blocks(events, subjects=own["subject_id"].to_numpy()):
-        block.connection.register("cohort_row", bounds)
-        found.append(block.connection.execute(_VISITS).df())
+    with connect() as connection:
+        connection.register("cohort_row", bounds)
+        for block in visit_blocks(events, subjects=own["subject_id"].to_numpy()):
+            block.register(connection)
+            found.append(connection.execute(_VISITS).df())
     visits = pd.concat(found)
     visits["first_visit"] = (visits["first_visit"] - pd.Timestamp(0)).dt.days
     return visits

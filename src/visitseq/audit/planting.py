@@ -59,10 +59,12 @@ def last_free_days(
     task, encoding
         Filled sections: observation_months, prediction_months; domains.
     """
-    blocks = visit_blocks(events, encoding["domains"], rows["subject_id"].to_numpy())
-    stays = pa.concat_tables([block.connection.sql(_STAYS).to_arrow_table() for block in blocks])
+    stays = []
     with connect() as connection:
-        connection.register("stay", stays)
+        for block in visit_blocks(events, encoding["domains"], rows["subject_id"].to_numpy()):
+            block.register(connection)
+            stays.append(connection.sql(_STAYS).to_arrow_table())
+        connection.register("stay", pa.concat_tables(stays))
         connection.register("cohort_row", window_table(rows, task))
         found = connection.sql(_LAST_FREE_DAY).fetchnumpy()
     free = np.full(len(rows), np.datetime64("NaT"), dtype="datetime64[D]")

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int32]  # rows of persons where many lists of them are held
+Days = Ints | npt.NDArray[np.int32]  # 32 bits hold any day but NEVER
 
 #: Days since 1970-01-01 that stand for "before every date" and "never".
 BEGINNING, NEVER = -(2**31), 2**31
@@ -34,17 +35,23 @@ class DayLists:
     """
 
     offsets: Ints
-    days: Ints
+    days: Days
 
     @classmethod
     def from_pairs(cls, rows: Ints, days: Ints, persons: int) -> "DayLists":
         """Make the lists of ``persons`` persons from (row, day) pairs, sorted by both."""
-        lengths = np.bincount(rows, minlength=persons)
-        return cls(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), days)
+        return cls.from_lengths(np.bincount(rows, minlength=persons), days)
+
+    @classmethod
+    def from_lengths(cls, lengths: Ints, days: Days) -> "DayLists":
+        """Cut ``days`` into lists of these lengths."""
+        return cls(np.concatenate([[0], np.cumsum(lengths)]), days)
 
     @cached_property
     def _keys(self) -> Ints:
-        return np.repeat(np.arange(self.persons) * _SPAN, np.diff(self.offsets)) + self.days
+        keys = np.repeat(np.arange(self.persons) * _SPAN, np.diff(self.offsets))
+        keys += self.days
+        return keys
 
     @property
     def persons(self) -> int:
@@ -85,6 +92,7 @@ class DayLists:
     def take(self, rows: Ints) -> tuple["DayLists", Ints]:
         """Return the lists of the persons ``rows``, and where each of their days stood."""
         lengths = np.diff(self.offsets)[rows]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        source = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        source = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        source += np.arange(offsets[-1])
         return DayLists(offsets, self.days[source]), source

@@ -26,13 +26,6 @@ logger = logging.getLogger(__name__)
 
 Ints = npt.NDArray[np.int64]
 
-_COUNT_VISITS = """
-SELECT subject_id, count(DISTINCT visit) AS visits
-FROM visit_event
-GROUP BY subject_id
-ORDER BY subject_id
-"""
-
 
 def build_population(
     *,
@@ -86,8 +79,8 @@ def _visits(events: Path, persons: pa.Table) -> Ints:
     """Visits of each person, shape (persons,)."""
     subject_id, counts = persons["subject_id"].to_numpy(), np.zeros(len(persons), dtype=np.int64)
     for block in visit_blocks(events):
-        found = block.connection.execute(_COUNT_VISITS).fetchnumpy()
-        counts[np.searchsorted(subject_id, np.asarray(found["subject_id"]))] = found["visits"]
+        own, visits = np.unique(block.visits.subject_id, return_counts=True)
+        counts[np.searchsorted(subject_id, own)] = visits
     return counts
 
 

@@ -1,38 +1,28 @@
 """From the tables of stage 1 to the arrays of :class:`visitseq.cohort.records.Records`.
 
-The visits are merged and searched for qualifying codes by SQL, a block of persons at a time; what
-is kept of them is the first day of each.
+The visits are merged and searched for qualifying codes a block of persons at a time; what is kept
+of them is the first day of each.
 """
 
 import logging
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visitseq.cohort.care_sites import commonest_sites
 from visitseq.cohort.day_lists import NEVER, DayLists, Ints
 from visitseq.cohort.parts import assign_parts
-from visitseq.cohort.phenotype import IS_QUALIFYING, Phenotype, register_phenotype
+from visitseq.cohort.phenotype import Phenotype, register_phenotype
 from visitseq.cohort.qualifying_runs import first_runs
+from visitseq.cohort.qualifying_visits import qualifying_visits
 from visitseq.cohort.records import UNKNOWN, Records, fixed_sites
 from visitseq.cohort.visits import visit_blocks
 from visitseq.cohort.windows import months_to_days
 from visitseq.engine import connect
 
 logger = logging.getLogger(__name__)
-
-_VISIT_DAYS = f"""
-SELECT
-    subject_id,
-    date_diff('day', DATE '1970-01-01', CAST(min(start) AS DATE)) AS day,
-    bool_or({IS_QUALIFYING}) AS qualifies
-FROM visit_event
-GROUP BY subject_id, visit
-ORDER BY subject_id, visit
-"""
 
 _SITE_DAYS = """
 SELECT
@@ -78,11 +68,10 @@ def read_records(
     """
     table = pq.read_table(persons).sort_by("subject_id")
     subject_id = _integers(table["subject_id"])
-    rows, days, qualifies = _visit_days(events, subject_id, pq.read_table(codes), phenotype)
+    visits, qualifying = _read_visits(events, subject_id, pq.read_table(codes), phenotype)
     period_starts, period_ends = _observed(observation_periods, table, subject_id)
     site_changes, sites = _sites(events, table, subject_id) if care_sites else _no_sites(subject_id)
     every, within_days = 1, months_to_days(qualifying_months)
-    qualifying = (rows[qualifies], days[qualifies])
     return Records(
         subject_id=subject_id,
         part=assign_parts(subject_id, seed, parts),
@@ -91,7 +80,7 @@ def read_records(
         death=_days(table["death_date"], NEVER),
         first_qualifying=first_runs(*qualifying, every, 0, len(subject_id)),
         run_start=first_runs(*qualifying, qualifying_encounters, within_days, len(subject_id)),
-        visits=DayLists.from_pairs(rows, days, len(subject_id)),
+        visits=visits,
         period_starts=period_starts,
         period_ends=period_ends,
         site_changes=site_changes,
@@ -99,29 +88,32 @@ def read_records(
     )
 
 
-def _visit_days(
+def _read_visits(
     events: Path, subject_id: Ints, codes: pa.Table, phenotype: Phenotype
-) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
-    """Person (row), first day, and whether it holds a qualifying code, of every visit in order."""
-    blocks, open_ended = [], 0
-    for block in visit_blocks(events):
-        register_phenotype(block.connection, phenotype, codes)
-        blocks.append(block.connection.execute(_VISIT_DAYS).fetchnumpy())
-        open_ended += block.open_ended
-    empty = {"subject_id": np.array([], np.int64), "day": np.array([], np.int64)}
-    blocks.append({**empty, "qualifies": np.array([], bool)})
-    subjects, days, qualifies = (
-        np.concatenate([np.asarray(block[column]) for block in blocks])
-        for column in ("subject_id", "day", "qualifies")
-    )
+) -> tuple[DayLists, tuple[Ints, Ints]]:
+    """First days of each person's visits; person (row) and day of those with a qualifying code."""
+    lengths, open_ended = np.zeros(len(subject_id), dtype=np.int64), 0
+    days, rows, qualifying = ([np.array([], dtype)] for dtype in (np.int32, np.int64, np.int64))
+    with connect() as connection:
+        register_phenotype(connection, phenotype, codes)
+        for block in visit_blocks(events):
+            visits, qualifies = block.visits, qualifying_visits(connection, block)
+            persons, counts = np.unique(visits.subject_id, return_counts=True)
+            lengths[_rows_of(persons, subject_id)] = counts
+            days.append(visits.first_day.astype(np.int32))
+            rows.append(_rows_of(visits.subject_id[qualifies], subject_id))
+            qualifying.append(visits.first_day[qualifies])
+            open_ended += visits.open_ended
+    visit_days, qualifying_days = np.concatenate(days), np.concatenate(qualifying)
     logger.info(
         "%d visits with an event (those without a visit id by day, overlapping ones joined), %d of "
         "them with a qualifying code; %d open-ended visit ids grouped nothing",
-        len(days),
-        qualifies.sum(),
+        len(visit_days),
+        len(qualifying_days),
         open_ended,
     )
-    return _rows_of(subjects, subject_id), days.astype(np.int64), qualifies.astype(bool)
+    lists = DayLists.from_lengths(lengths, visit_days)
+    return lists, (np.concatenate(rows), qualifying_days)
 
 
 def _observed(path: Path, persons: pa.Table, subject_id: Ints) -> tuple[DayLists, Ints]:
@@ -164,7 +156,7 @@ def _rows_of(subjects: Ints, subject_id: Ints) -> Ints:
     """Rows of ``subjects`` among the sorted ``subject_id``, all of which have to be there."""
     subjects = np.asarray(subjects, dtype=np.int64)
     rows = np.searchsorted(subject_id, subjects)
-    if not np.isin(subjects, subject_id).all():
+    if np.any(rows == np.searchsorted(subject_id, subjects, side="right")):
         raise ValueError("a table of stage 1 names persons that persons.parquet does not hold")
     return rows
 

@@ -3,28 +3,27 @@
 A visit is the events of some domains that share a visit id, or without one a calendar day. A
 visit id whose recorded stay exceeds 366 days groups nothing: its events go by calendar day.
 Visits that overlap or share a day are one. A visit starts at the earliest of its events and ends
-at the latest of them or at the recorded end. ``sql/visit_event.sql`` says the same as SQL.
+at the latest of them or at the recorded end. ``visit_merging.py`` has the algorithm.
 
-The events of a site are read in blocks of persons, so that memory does not grow with the site; a
-block that is larger than the memory limit spills to a folder beside the events.
+The events of a site are read in blocks of persons, so that memory does not grow with the site.
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from visitseq.engine import connect
+from visitseq.cohort.day_lists import Ints
+from visitseq.cohort.event_blocks import event_blocks
+from visitseq.cohort.visit_merging import EventRows, Visits, merge_visits
+from visitseq.tables import TIME
 
 DEFAULT_DOMAINS = ("condition", "drug", "procedure")
 
-_VISIT_EVENT = files("visitseq.cohort").joinpath("sql/visit_event.sql").read_text("utf-8")
+_NOTHING, _CLINICAL, _STAY_START, _STAY_END = range(4)  # what an event is to visits
 
 
 @dataclass(frozen=True)
@@ -33,25 +32,43 @@ class VisitBlock:
 
     Parameters
     ----------
-    connection
-        Holds, until the next block is asked for, the table ``visit_event``: one row a clinical
-        event, with subject_id, visit (0, 1, … in the person's time order), start and end of that
-        visit, time, code, source_code.
-    open_ended
-        How many visit ids grouped nothing because their stay exceeds 366 days.
+    visits
+        The visits.
+    codes
+        Table with code and source_code of the events that make them, in the order of
+        ``visits.of_event``; each column has one dictionary.
     """
 
-    connection: duckdb.DuckDBPyConnection
-    open_ended: int
+    visits: Visits
+    codes: pa.Table
+
+    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Show the block to SQL as the view ``visit_event``, in place of the block before.
+
+        It has a row a clinical event, with subject_id, visit (0, 1, … in the person's time order),
+        start and end of that visit, code, source_code.
+        """
+        visits, of_event = self.visits, self.visits.of_event
+        first_visit = np.searchsorted(visits.subject_id, visits.subject_id)
+        number = (np.arange(len(first_visit)) - first_visit).astype(np.int32)
+        columns = {
+            "subject_id": visits.subject_id[of_event],
+            "visit": number[of_event],
+            "start": pa.array(visits.start[of_event]).cast(TIME),
+            "end": pa.array(visits.end[of_event]).cast(TIME),
+            "code": self.codes["code"],
+            "source_code": self.codes["source_code"],
+        }
+        connection.register("visit_event", pa.table(columns))
 
 
 def visit_blocks(
     events: Path,
     domains: Sequence[str] = DEFAULT_DOMAINS,
-    subjects: npt.NDArray[np.int64] | None = None,
-    persons_a_block: int = 10_000,
+    subjects: Ints | None = None,
+    rows_a_block: int = 500_000,
 ) -> Iterator[VisitBlock]:
-    """Merge the visits of events.parquet, block of persons by block.
+    """Merge the visits of events.parquet, block of persons by block; there is one at least.
 
     Parameters
     ----------
@@ -61,51 +78,39 @@ def visit_blocks(
         Domains whose events make visits.
     subjects
         Persons to read, shape (persons,); all by default.
-    persons_a_block
-        Persons held in memory at once.
+    rows_a_block
+        Events held in memory at once, roughly: ``event_blocks`` says when a block ends.
     """
-    with (
-        tempfile.TemporaryDirectory(dir=events.parent, prefix=".spill_") as scratch,
-        connect(scratch=Path(scratch)) as connection,
-    ):
-        subjects = read_subjects(events) if subjects is None else np.unique(subjects)
-        connection.register("domain", pa.table({"name": list(domains)}))
-        for first in range(0, max(len(subjects), 1), persons_a_block):
-            _read_block(connection, events, subjects[first : first + persons_a_block])
-            yield VisitBlock(connection, _count_open_ended(connection))
+    chosen = None if subjects is None else np.unique(subjects)
+    for block in event_blocks(events, chosen, rows_a_block):
+        rows = _rows(block, domains)
+        codes = block.select(["code", "source_code"]).take(pa.array(rows.clinical))
+        yield VisitBlock(merge_visits(rows), codes)
 
 
-def read_subjects(events: Path) -> npt.NDArray[np.int64]:
-    """Persons of events.parquet, ascending, shape (persons,)."""
-    with connect() as connection:
-        found = connection.execute(
-            "SELECT DISTINCT subject_id FROM read_parquet($events)", {"events": str(events)}
-        ).fetchnumpy()
-    return np.sort(np.asarray(found["subject_id"], dtype=np.int64))
-
-
-def _read_block(
-    connection: duckdb.DuckDBPyConnection, events: Path, subjects: npt.NDArray[np.int64]
-) -> None:
-    """Make the table visit_event for ``subjects``, which are sorted."""
-    connection.register("subject", pa.table({"subject_id": subjects}))
-    first, last = (int(subjects[0]), int(subjects[-1])) if len(subjects) else (0, -1)
-    # The bounds let the reader skip whole row groups; the semi-join picks among what is left.
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE event AS "
-        "SELECT subject_id, time, code, visit_id, source_code FROM read_parquet($events) "
-        "WHERE subject_id BETWEEN $first AND $last "
-        "AND subject_id IN (SELECT subject_id FROM subject) "
-        "AND (code LIKE 'visit%' OR split_part(code, '/', 1) IN (SELECT name FROM domain))",
-        {"events": str(events), "first": first, "last": last},
+def _rows(events: pa.Table, domains: Sequence[str]) -> EventRows:
+    """What merging has to know of a block's events."""
+    code, time, visit_id = (events[name].combine_chunks() for name in ("code", "time", "visit_id"))
+    # Each name is looked at once; the last kind is that of rows without a code.
+    names = code.dictionary.to_pylist()
+    kinds = np.array([*(_kind(name, domains) for name in names), _NOTHING], dtype=np.uint8)
+    kind = kinds[code.indices.fill_null(len(names)).to_numpy()]
+    if time.null_count:
+        kind[time.is_null().to_numpy(zero_copy_only=False)] = _NOTHING
+    return EventRows(
+        subject_id=events["subject_id"].to_numpy(),
+        time=time.cast(TIME).cast(pa.int64()).fill_null(0).to_numpy(),
+        visit_id=visit_id.fill_null(0).to_numpy(),
+        has_visit_id=visit_id.is_valid().to_numpy(zero_copy_only=False),
+        clinical=np.flatnonzero(kind == _CLINICAL),
+        stay_starts=np.flatnonzero(kind == _STAY_START),
+        stay_ends=np.flatnonzero(kind == _STAY_END),
     )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE visit_event AS {_VISIT_EVENT}")
 
 
-def _count_open_ended(connection: duckdb.DuckDBPyConnection) -> int:
-    counted = connection.execute(
-        "SELECT count(*) FROM "
-        "(SELECT DISTINCT subject_id, open_visit_id FROM visit_event "
-        "WHERE open_visit_id IS NOT NULL)"
-    ).fetchall()
-    return int(counted[0][0])
+def _kind(code: str, domains: Sequence[str]) -> int:
+    if code.partition("/")[0] in domains:
+        return _CLINICAL
+    if code.startswith("visit/"):
+        return _STAY_START
+    return _STAY_END if code.startswith("visit_end/") else _NOTHING

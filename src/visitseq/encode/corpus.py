@@ -18,12 +18,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from visitseq.cohort.event_blocks import read_subjects
 from visitseq.cohort.parts import assign_parts
-from visitseq.cohort.visits import read_subjects, visit_blocks
+from visitseq.cohort.visits import visit_blocks
 from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import hash_codes
 from visitseq.encode.sequences import Integers, gather_lists, read_visit_lists
 from visitseq.encode.vocabulary import number_codes
+from visitseq.engine import connect
 
 #: The longest sequence that is given out whole: gensim passes over what is beyond.
 LONGEST = 10_000
@@ -134,12 +136,14 @@ def site_sequences(
     code_table, ancestors = pq.read_table(files["codes"]), pq.read_table(files["ancestors"])
     query = _VISIT_CODE.replace("{source_codes}", SOURCE_CODES[encoding["vocabulary"]])
     chosen = site_persons(files["events"], read, seed=seed, parts=parts)
-    for block in visit_blocks(files["events"], encoding["domains"], chosen):
-        found = block.connection.sql(query).to_arrow_table()
-        record = columns_of(found, code_table, encoding, ancestors).record
-        subject, visit, day = (record[name].to_numpy() for name in ("row", "visit", "day"))
-        names, codes = number_codes(record["code"])
-        yield _sequences(_Occurrences(subject, visit, subject, day, codes), names, seed)
+    with connect() as connection:
+        for block in visit_blocks(files["events"], encoding["domains"], chosen):
+            block.register(connection)
+            found = connection.sql(query).to_arrow_table()
+            record = columns_of(found, code_table, encoding, ancestors).record
+            subject, visit, day = (record[name].to_numpy() for name in ("row", "visit", "day"))
+            names, codes = number_codes(record["code"])
+            yield _sequences(_Occurrences(subject, visit, subject, day, codes), names, seed)
 
 
 def site_persons(

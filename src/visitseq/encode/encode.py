@@ -18,6 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -25,12 +26,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from visitseq.cohort.phenotype import IS_QUALIFYING, read_phenotype, register_phenotype
-from visitseq.cohort.visits import VisitBlock, visit_blocks
+from visitseq.cohort.visits import visit_blocks
 from visitseq.cohort.windows import window_table
 from visitseq.encode.groups import SOURCE_CODES, columns_of
 from visitseq.encode.layout import Steps, hash_codes, steps_of, visit_columns, write_batch
 from visitseq.encode.refusal import refusal_of_encoding
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
+from visitseq.engine import connect
 from visitseq.errors import UserError
 from visitseq.tables import VISITS, write_parquet
 
@@ -87,13 +89,15 @@ def encode_visits(
         dropped = read_phenotype(phenotype)
     left_out: Counter[str] = Counter(straddling=0, phenotype_codes=0, emptied=0, open_ended=0)
     found = []
-    for block in visit_blocks(events, encoding["domains"], rows["subject_id"].to_numpy()):
-        block.connection.register("cohort_row", window_table(rows, task))
+    with connect() as connection:
+        connection.register("cohort_row", window_table(rows, task))
         if dropped is not None:
-            register_phenotype(block.connection, dropped, code_table)
-        left_out["open_ended"] += block.open_ended
-        of_block = _window_codes(block, dropped is not None, encoding["vocabulary"])
-        found.append(_keep(of_block, left_out))
+            register_phenotype(connection, dropped, code_table)
+        for block in visit_blocks(events, encoding["domains"], rows["subject_id"].to_numpy()):
+            block.register(connection)
+            left_out["open_ended"] += block.visits.open_ended
+            of_block = _window_codes(connection, dropped is not None, encoding["vocabulary"])
+            found.append(_keep(of_block, left_out))
     columns = columns_of(pa.concat_tables(found), code_table, encoding, pq.read_table(ancestors))
     codes_found = columns.record
     check_size(len(codes_found))
@@ -111,10 +115,10 @@ def encode_visits(
     columns.log_counts()
 
 
-def _window_codes(block: VisitBlock, drops: bool, vocabulary: str) -> pa.Table:
+def _window_codes(connection: duckdb.DuckDBPyConnection, drops: bool, vocabulary: str) -> pa.Table:
     query = _WINDOW_CODE.replace("{dropped}", IS_QUALIFYING if drops else "FALSE")
     query = query.replace("{source_codes}", SOURCE_CODES[vocabulary])
-    return block.connection.sql(query).to_arrow_table()
+    return connection.sql(query).to_arrow_table()
 
 
 def _keep(found: pa.Table, left_out: Counter[str]) -> pa.Table:

@@ -32,6 +32,7 @@ from visitseq.encode.layout import Steps, steps_of, visit_columns, write_batch
 from visitseq.encode.refusal import refusal_of_encoding
 from visitseq.encode.rollup import Labels, roll_up, rolled_up_columns
 from visitseq.encode.vocabulary import check_size, count_by_part, number_codes, vocabulary_table
+from visitseq.engine import connect
 from visitseq.errors import UserError
 from visitseq.tables import VISIT_TARGETS, write_parquet
 
@@ -158,10 +159,12 @@ def _read_records(
         0, "row", pa.array(np.arange(len(rows), dtype=np.int32))
     )
     found, open_ended = [], 0
-    for block in visit_blocks(events, encoding["domains"], rows["subject_id"].to_numpy()):
-        block.connection.register("cohort_row", numbered)
-        found.append(block.connection.sql(query).to_arrow_table())
-        open_ended += block.open_ended
+    with connect() as connection:
+        connection.register("cohort_row", numbered)
+        for block in visit_blocks(events, encoding["domains"], rows["subject_id"].to_numpy()):
+            block.register(connection)
+            found.append(connection.sql(query).to_arrow_table())
+            open_ended += block.visits.open_ended
     return pa.concat_tables(found), open_ended
 
 

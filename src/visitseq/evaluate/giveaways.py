@@ -20,6 +20,7 @@ on either side. In a cohort without sets every row counts once.
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from visitseq.cohort.phenotype import (
 )
 from visitseq.cohort.visits import visit_blocks
 from visitseq.cohort.windows import window_table
+from visitseq.engine import connect
 from visitseq.evaluate.bootstrap import Groups, resampling_groups
 from visitseq.evaluate.drawn_ratios import Terms, estimate_ratios
 from visitseq.evaluate.estimate import Estimate, undefined
@@ -115,13 +117,16 @@ def _found(
     task: Mapping[str, Any],
 ) -> list[Flags]:
     """Whether the window of each row holds each giveaway, shape (rows,) each."""
-    windows = window_table(rows, task)
     found = [np.zeros(len(rows), dtype=np.bool_) for _ in giveaways]
-    for block in visit_blocks(events, subjects=rows["subject_id"].to_numpy()):
-        block.connection.register("cohort_row", windows)
-        for flags, giveaway in zip(found, giveaways, strict=True):
-            register_phenotype(block.connection, giveaway, codes)
-            flags[block.connection.sql(_FOUND).fetchnumpy()["row"]] = True
+    with ExitStack() as opened:
+        connections = [opened.enter_context(connect()) for _ in giveaways]
+        for connection, giveaway in zip(connections, giveaways, strict=True):
+            connection.register("cohort_row", window_table(rows, task))
+            register_phenotype(connection, giveaway, codes)
+        for block in visit_blocks(events, subjects=rows["subject_id"].to_numpy()):
+            for connection, flags in zip(connections, found, strict=True):
+                block.register(connection)
+                flags[connection.sql(_FOUND).fetchnumpy()["row"]] = True
     return found
 
 

@@ -1,6 +1,6 @@
 -- The codes of each visit in a cohort row's whole record.
 --
--- Reads   visit_event  (subject_id, visit, start, end, time, code, source_code)
+-- Reads   visit_event  (subject_id, visit, start, end, code, source_code)
 --         cohort_row   (row, subject_id, index_time)
 -- Gives   row, visit, day (the visit's first), code, source_codes (a list of those of the code's
 --         events, or null)

@@ -1,6 +1,6 @@
 -- The codes of each visit that lies in a cohort row's window.
 --
--- Reads   visit_event  (subject_id, visit, start, end, time, code, source_code)
+-- Reads   visit_event  (subject_id, visit, start, end, code, source_code)
 --         cohort_row   (row, subject_id, window_start, window_end)
 -- Gives   row, visit, day (the visit's first), code, source_codes (a list of those of the code's
 --         events, or null), dropped (a code of the phenotype), straddles
