@@ -117,7 +117,7 @@ def shown(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(records, st.booleans(), reading)
 def test_visits_are_those_of_the_definition(
     tmp_path_factory: pytest.TempPathFactory,
@@ -210,6 +210,13 @@ def test_row_groups_without_a_person_are_not_read(
         assert read == groups
 
 
+def test_names_that_no_row_has_do_not_pile_up(tmp_path: Path) -> None:
+    path = write(tmp_path / "e.parquet", many_events(), by_time=True)
+    for persons, names in {(10,): 1, (10, 30): 3, (20, 70): 7}.items():
+        (block,) = event_blocks(path, np.array(persons), 100)
+        assert len(block["code"].chunk(0).dictionary) == names
+
+
 def test_persons_of_a_file(tmp_path: Path) -> None:
     events = many_events()
     Random(0).shuffle(events)
@@ -222,4 +229,4 @@ def test_persons_out_of_order_are_refused(tmp_path: Path) -> None:
     table = pa.Table.from_pylist(many_events()[::-1], schema=EVENTS)
     pq.write_table(table, tmp_path / "e.parquet")
     with pytest.raises(ValueError, match="not sorted by subject_id"):
-        list(visit_blocks(tmp_path / "e.parquet"))
+        list(event_blocks(tmp_path / "e.parquet", None))

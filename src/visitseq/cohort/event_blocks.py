@@ -16,10 +16,15 @@ from visitseq.cohort.day_lists import Ints
 
 #: What of an event is read.
 COLUMNS = ("subject_id", "time", "code", "visit_id", "source_code")
+#: Enough for what a block costs by itself to vanish; larger ones are no faster.
+ROWS_A_BLOCK = 500_000
+
 _NAMES = ["code", "source_code"]
 
 
-def event_blocks(events: Path, subjects: Ints | None, rows_a_block: int) -> Iterator[pa.Table]:
+def event_blocks(
+    events: Path, subjects: Ints | None, rows_a_block: int = ROWS_A_BLOCK
+) -> Iterator[pa.Table]:
     """Read events, block of persons by block; there is one block at least, maybe empty.
 
     Parameters
@@ -36,6 +41,11 @@ def event_blocks(events: Path, subjects: Ints | None, rows_a_block: int) -> Iter
     ------
     pyarrow.Table
         ``COLUMNS``, code and source_code with one dictionary each.
+
+    Raises
+    ------
+    ValueError
+        The file is not sorted by person.
     """
     with pq.ParquetFile(events, read_dictionary=_NAMES) as file:
         block = file.schema_arrow.empty_table().select(COLUMNS)
@@ -43,11 +53,13 @@ def event_blocks(events: Path, subjects: Ints | None, rows_a_block: int) -> Iter
             group = file.read_row_group(number, columns=list(COLUMNS), use_threads=False)
             block = pa.concat_tables([block, _of_subjects(group, subjects)])
             if len(block) >= rows_a_block:
-                whole = _whole_persons(block)
-                if whole:
-                    yield _contiguous(block[:whole])
-                    block = block[whole:]
-        yield _contiguous(block)
+                # The next row group may have more of the last person.
+                subject_id = block["subject_id"].to_numpy()
+                last = int(np.searchsorted(subject_id, subject_id[-1]))
+                if last:
+                    yield _finished(block[:last])
+                    block = block[last:]
+        yield _finished(block)
 
 
 def read_subjects(events: Path) -> Ints:
@@ -81,14 +93,27 @@ def _of_subjects(events: pa.Table, subjects: Ints | None) -> pa.Table:
     first = np.flatnonzero(np.diff(subject_id, prepend=subject_id[:1] - 1))
     persons = subject_id[first]
     wanted = np.searchsorted(subjects, persons) < np.searchsorted(subjects, persons, side="right")
-    return events.filter(pa.array(np.repeat(wanted, np.diff(first, append=len(subject_id)))))
+    rows = pa.array(np.repeat(wanted, np.diff(first, append=len(subject_id))))
+    return _without_unused_names(events.filter(rows))
 
 
-def _whole_persons(events: pa.Table) -> int:
-    """Rows before those of the last person, of whom the next row group may have more."""
-    subject_id = events["subject_id"].to_numpy()
-    return int(np.searchsorted(subject_id, subject_id[-1]))
+def _without_unused_names(events: pa.Table) -> pa.Table:
+    """Make the dictionaries anew that have more names than there are rows.
+
+    Where a few persons are sought in a large site, it is the names that would fill the memory.
+    """
+    for name in _NAMES:
+        column = events[name]
+        if sum(len(chunk.dictionary) for chunk in column.chunks) > len(column):
+            anew = column.cast(pa.string()).dictionary_encode()
+            events = events.set_column(COLUMNS.index(name), name, anew)
+    return events
 
 
-def _contiguous(events: pa.Table) -> pa.Table:
-    return events.unify_dictionaries().combine_chunks()
+def _finished(block: pa.Table) -> pa.Table:
+    """Lay each column out as one array; check the order."""
+    whole = block.unify_dictionaries().combine_chunks()
+    subject_id = whole["subject_id"].to_numpy()
+    if np.any(subject_id[1:] < subject_id[:-1]):
+        raise ValueError("the events are not sorted by subject_id")
+    return whole

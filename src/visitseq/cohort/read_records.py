@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from visitseq.cohort.care_sites import commonest_sites
 from visitseq.cohort.day_lists import NEVER, DayLists, Ints
+from visitseq.cohort.event_blocks import event_blocks
 from visitseq.cohort.parts import assign_parts
 from visitseq.cohort.phenotype import Phenotype, register_phenotype
 from visitseq.cohort.qualifying_runs import first_runs
@@ -24,17 +26,7 @@ from visitseq.engine import connect
 
 logger = logging.getLogger(__name__)
 
-_SITE_DAYS = """
-SELECT
-    subject_id,
-    date_diff('day', DATE '1970-01-01', CAST(time AS DATE)) AS day,
-    CAST(split_part(code, '/', 2) AS BIGINT) AS site,
-    count(*) AS visits
-FROM read_parquet($events)
-WHERE starts_with(code, 'care_site/') AND time IS NOT NULL
-GROUP BY ALL
-ORDER BY subject_id, day, site
-"""
+_SITE = "care_site/"
 
 
 def read_records(
@@ -132,19 +124,34 @@ def _observed(path: Path, persons: pa.Table, subject_id: Ints) -> tuple[DayLists
 
 def _sites(events: Path, persons: pa.Table, subject_id: Ints) -> tuple[DayLists, Ints]:
     """Days from which a person has a care site, and the sites: the own one, else the commonest."""
-    with connect() as connection:
-        found = connection.execute(_SITE_DAYS, {"events": str(events)}).fetchnumpy()
-    entries = [np.asarray(found[column], np.int64) for column in ("subject_id", "day", "site")]
     own = _integers(persons["care_site"], UNKNOWN)
-    rows = _rows_of(entries[0], subject_id)
-    follow = own[rows] == UNKNOWN
-    visits = np.asarray(found["visits"], np.int64)[follow]
-    followed = commonest_sites(rows[follow], entries[1][follow], entries[2][follow], visits)
     known = np.flatnonzero(own != UNKNOWN)
-    changes = zip(followed, fixed_sites(known, own[known]), strict=True)
-    row, day, site = (np.concatenate(pair) for pair in changes)
+    changes = [fixed_sites(known, own[known])]
+    for block in event_blocks(events, subject_id[own == UNKNOWN]):
+        subjects, *site_days = _site_days(block)
+        changes.append(commonest_sites(_rows_of(subjects, subject_id), *site_days))
+    row, day, site = (np.concatenate(columns) for columns in zip(*changes, strict=True))
     order = np.lexsort((day, row))
     return DayLists.from_pairs(row[order], day[order], len(subject_id)), site[order]
+
+
+def _site_days(events: pa.Table) -> tuple[Ints, Ints, Ints, Ints]:
+    """Person, day, care site and number of visits there that day, sorted by the first three."""
+    code = events["code"].combine_chunks()
+    is_site = pc.starts_with(code.dictionary, _SITE).take(code.indices)
+    visits = events.filter(pc.and_(is_site, events["time"].is_valid()))
+    site_of = [
+        int(name.removeprefix(_SITE)) if name.startswith(_SITE) else UNKNOWN
+        for name in code.dictionary.to_pylist()
+    ]
+    site = np.array(site_of, np.int64)[visits["code"].combine_chunks().indices.to_numpy()]
+    columns = np.stack([_integers(visits["subject_id"]), _days(visits["time"]), site])
+    columns = columns[:, np.lexsort(columns[::-1])]
+    begins = np.ones(len(site), dtype=bool)
+    begins[1:] = np.any(columns[:, 1:] != columns[:, :-1], axis=0)
+    first = np.flatnonzero(begins)
+    subjects, days, sites = columns[:, first]
+    return subjects, days, sites, np.diff(first, append=len(site))
 
 
 def _no_sites(subject_id: Ints) -> tuple[DayLists, Ints]:

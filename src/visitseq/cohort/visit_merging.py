@@ -103,13 +103,7 @@ class _Runs:
 
 
 def merge_visits(rows: EventRows) -> Visits:
-    """Merge the events of a number of persons into visits.
-
-    Raises
-    ------
-    ValueError
-        The rows are not sorted by person.
-    """
+    """Merge the events of a number of persons into visits."""
     begins = _run_begins(rows)
     first, run = np.flatnonzero(begins), np.cumsum(begins) - 1
     runs = _runs(rows, first, run)
@@ -131,15 +125,12 @@ def merge_visits(rows: EventRows) -> Visits:
 
 def _runs(rows: EventRows, first: Ints, run: Ints) -> _Runs:
     """Gather the runs that begin at the rows ``first``; ``run`` is each row's."""
-    subject_id = rows.subject_id[first]
-    if np.any(subject_id[1:] < subject_id[:-1]):
-        raise ValueError("the events are not sorted by subject_id")
 
     def of_runs(bound: Callable[[Ints, Ints, int], Ints], some: Ints) -> Ints:
         return bound(rows.time[some], run[some], len(first))
 
     return _Runs(
-        person=np.cumsum(_begins(subject_id)),
+        person=np.cumsum(_begins(rows.subject_id[first])),
         visit_id=rows.visit_id[first],
         has_visit_id=rows.has_visit_id[first],
         start=of_runs(_earliest, rows.clinical),

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from visitseq.cohort.day_lists import Ints
-from visitseq.cohort.event_blocks import event_blocks
+from visitseq.cohort.event_blocks import ROWS_A_BLOCK, event_blocks
 from visitseq.cohort.visit_merging import EventRows, Visits, merge_visits
 from visitseq.tables import TIME
 
@@ -66,7 +66,7 @@ def visit_blocks(
     events: Path,
     domains: Sequence[str] = DEFAULT_DOMAINS,
     subjects: Ints | None = None,
-    rows_a_block: int = 500_000,
+    rows_a_block: int = ROWS_A_BLOCK,
 ) -> Iterator[VisitBlock]:
     """Merge the visits of events.parquet, block of persons by block; there is one at least.
 
