@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from visitseq.cohort.care_sites import commonest_sites
@@ -26,7 +25,7 @@ from visitseq.engine import connect
 
 logger = logging.getLogger(__name__)
 
-_SITE = "care_site/"
+_SITE = "care_site/"  # what the code of a care site begins with
 
 
 def read_records(
@@ -135,23 +134,19 @@ def _sites(events: Path, persons: pa.Table, subject_id: Ints) -> tuple[DayLists,
     return DayLists.from_pairs(row[order], day[order], len(subject_id)), site[order]
 
 
-def _site_days(events: pa.Table) -> tuple[Ints, Ints, Ints, Ints]:
+def _site_days(events: pa.Table) -> list[Ints]:
     """Person, day, care site and number of visits there that day, sorted by the first three."""
     code = events["code"].combine_chunks()
-    is_site = pc.starts_with(code.dictionary, _SITE).take(code.indices)
-    visits = events.filter(pc.and_(is_site, events["time"].is_valid()))
-    site_of = [
-        int(name.removeprefix(_SITE)) if name.startswith(_SITE) else UNKNOWN
-        for name in code.dictionary.to_pylist()
-    ]
-    site = np.array(site_of, np.int64)[visits["code"].combine_chunks().indices.to_numpy()]
-    columns = np.stack([_integers(visits["subject_id"]), _days(visits["time"]), site])
-    columns = columns[:, np.lexsort(columns[::-1])]
-    begins = np.ones(len(site), dtype=bool)
-    begins[1:] = np.any(columns[:, 1:] != columns[:, :-1], axis=0)
-    first = np.flatnonzero(begins)
-    subjects, days, sites = columns[:, first]
-    return subjects, days, sites, np.diff(first, append=len(site))
+    names = code.dictionary.to_pylist()
+    sites = [int(name.split("/")[1]) if name.startswith(_SITE) else UNKNOWN for name in names]
+    site = np.array([*sites, UNKNOWN], np.int64)[code.indices.fill_null(len(names)).to_numpy()]
+    is_visit = (site != UNKNOWN) & events["time"].is_valid().to_numpy()
+    visits = events.filter(pa.array(is_visit))
+    keys = {"subject_id": visits["subject_id"], "day": _days(visits["time"])}
+    table = pa.table({**keys, "site": site[is_visit]})
+    counted = table.group_by(table.column_names, use_threads=False).aggregate([([], "count_all")])
+    counted = counted.sort_by([(name, "ascending") for name in table.column_names])
+    return [_integers(counted[name]) for name in (*table.column_names, "count_all")]
 
 
 def _no_sites(subject_id: Ints) -> tuple[DayLists, Ints]:
