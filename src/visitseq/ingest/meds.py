@@ -35,7 +35,14 @@ from visitseq.ingest.meds_codes import DOMAINS, Placed, place_code
 from visitseq.ingest.meds_data import data_query
 from visitseq.ingest.meds_files import meds_files
 from visitseq.ingest.meds_metadata import code_ancestors, described_codes, read_metadata
-from visitseq.ingest.outputs import count_rows, number_codes, sort_block, sql, write_tables
+from visitseq.ingest.outputs import (
+    count_rows,
+    know_counts,
+    number_codes,
+    read_block,
+    sql,
+    write_tables,
+)
 from visitseq.ingest.typed import MARK
 
 log = logging.getLogger(__name__)
@@ -185,9 +192,10 @@ def _write_events(
     connection.execute(f"CREATE TEMP VIEW made AS {sql('meds_made')}")
     codes = number_codes(connection, "SELECT code FROM placed UNION SELECT code FROM made")
     connection.execute(f"CREATE TEMP VIEW coded AS {sql('meds_coded')}")
-    with open_event_file(path, codes) as write:
+    with open_event_file(path, codes) as file:
         for _ in each_block(connection, blocks):
-            write(sort_block(connection))
+            file.append(read_block(connection))
+    know_counts(connection, file.counts)
     place = str(path).replace("'", "''")
     connection.execute(f"CREATE TEMP VIEW event AS FROM read_parquet('{place}')")
 

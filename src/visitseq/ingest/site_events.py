@@ -15,7 +15,7 @@ from visitseq.ingest.account import Rows, checked, count_reasons, drop_duplicate
 from visitseq.ingest.blocks import IN_BLOCK, Block, each_block, plan_blocks, put_in_order
 from visitseq.ingest.event_file import open_event_file
 from visitseq.ingest.omop import EVENT_TABLES
-from visitseq.ingest.outputs import count_rows, number_codes, sort_block, sql
+from visitseq.ingest.outputs import count_rows, know_counts, number_codes, read_block, sql
 
 _VISITS = "visit_occurrence"
 _NAMELESS = "WHERE person_id IS NULL"  # rows of nobody, which are in no block
@@ -55,11 +55,12 @@ def write_site_events(
     for table in (_VISITS, *tables):
         rows[table] = Counter(unknown_person=count_rows(connection, f"{table} {_NAMELESS}"))
     visits = detached = 0
-    with open_event_file(path, codes) as write:
+    with open_event_file(path, codes) as file:
         for _ in each_block(connection, blocks):
             visits += _know_visits(connection, rows)
             detached += _code_events(connection, rows)
-            write(sort_block(connection))
+            file.append(read_block(connection))
+    know_counts(connection, file.counts)
     drop_duplicates(rows[_VISITS], visits)
     events = _count_events(connection, rows)
     last_year = _last_year(connection)
