@@ -1,4 +1,4 @@
-"""What is counted of events while they are written: of each code, and of each person."""
+"""What is counted of events: how many have each code, and each person's first and last."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,6 @@ from visitseq.tables import TIME
 #: A person is observed at events of these domains: births, sexes, deaths, ends and sites are none.
 _OBSERVED = ("visit", "condition", "drug", "procedure", "measurement", "observation")
 _SEEN = pa.schema([("subject_id", pa.int64()), ("first_event", TIME), ("last_event", TIME)])
-_NEVER = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
@@ -32,40 +31,35 @@ class NumberedCodes:
 
 
 class EventCounts:
-    """How many events have each code and when the last does; each person's first and last event."""
+    """How many events have each code; each person's first and last event."""
 
     def __init__(self, codes: NumberedCodes) -> None:
         self._codes = codes
         observed = pc.is_in(codes.domain, pa.array(_OBSERVED))
         self._is_observed: npt.NDArray[np.bool_] = observed.to_numpy(zero_copy_only=False)
         self._events = np.zeros(len(codes.code), dtype=np.int64)
-        self._last_time = np.full(len(codes.code), _NEVER)
         self._persons: list[pa.Table] = []
 
     def add(self, events: pa.Table) -> None:
         """Count events that are sorted by subject_id and time; no person may come again."""
         code_id = events["code_id"].to_numpy()
-        time = events["time"].cast(pa.int64()).fill_null(_NEVER).to_numpy()
         self._events += np.bincount(code_id, minlength=len(self._events))
-        np.maximum.at(self._last_time, code_id, time)
-        observed = np.flatnonzero(self._is_observed[code_id] & (time != _NEVER))
-        subject_id, time = events["subject_id"].to_numpy()[observed], time[observed]
+        observed = np.flatnonzero(self._is_observed[code_id] & events["time"].is_valid().to_numpy())
+        subject_id = events["subject_id"].to_numpy()[observed]
         if len(observed):
             changes = np.flatnonzero(subject_id[1:] != subject_id[:-1])
             first, last = np.append(0, changes + 1), np.append(changes, len(observed) - 1)
-            times = [pa.array(time[rows]).cast(TIME) for rows in (first, last)]
+            times = [events["time"].take(pa.array(observed[rows])) for rows in (first, last)]
             self._persons.append(pa.table([subject_id[first], *times], schema=_SEEN))
 
     def of_codes(self) -> pa.Table:
-        """One row a code that an event has: code, domain, events, last_time."""
+        """One row a code that an event has: code, domain, events."""
         found = np.flatnonzero(self._events)
-        last_time = self._last_time[found]
         return pa.table(
             {
                 "code": self._codes.code.take(pa.array(found)),
                 "domain": self._codes.domain.take(pa.array(found)),
                 "events": self._events[found],
-                "last_time": pa.array(last_time, mask=last_time == _NEVER).cast(TIME),
             }
         )
 

@@ -29,10 +29,7 @@ _NUMBERED = EVENTS.set(_CODE, pa.field("code_id", pa.int32()))
 
 
 class EventFile:
-    """The file while it is written; ``open_event_file`` opens it.
-
-    Its ``counts`` of what the events hold are complete when it is closed.
-    """
+    """The file while it is written; ``open_event_file`` opens it."""
 
     def __init__(
         self,
@@ -41,11 +38,12 @@ class EventFile:
         sorting: ThreadPoolExecutor,
         writing: ThreadPoolExecutor,
     ) -> None:
-        self.counts = EventCounts(codes)
+        self._counts = EventCounts(codes)
         self._codes, self._writer = codes.code, writer
         self._sorting, self._writing = sorting, writing
         self._blocks: deque[Future[None]] = deque()
         self._rest: list[pa.Table] = []
+        self._ordered: Future[pa.Table] | None = None
 
     def append(self, events: pa.Table) -> None:
         """Append the events of persons who come after all that were appended before.
@@ -60,8 +58,14 @@ class EventFile:
         """
         while len(self._blocks) >= _WAITING:
             self._blocks.popleft().result()
-        ordered = self._sorting.submit(self._order, events)
-        self._blocks.append(self._writing.submit(self._write, ordered))
+        self._ordered = self._sorting.submit(self._order, events)
+        self._blocks.append(self._writing.submit(self._write, self._ordered))
+
+    def count(self) -> EventCounts:
+        """Count what the events hold that were appended, each once; they may not be written yet."""
+        if self._ordered is not None:
+            self._ordered.result()
+        return self._counts
 
     def close(self) -> None:
         """Wait until all events are written."""
@@ -71,7 +75,7 @@ class EventFile:
 
     def _order(self, events: pa.Table) -> pa.Table:
         events = sort_events(events)
-        self.counts.add(events)
+        self._counts.add(events)
         return events
 
     def _write(self, ordered: Future[pa.Table]) -> None:

@@ -60,6 +60,8 @@ def order_key(columns: list[pa.ChunkedArray]) -> Ints:
         if column.null_count == len(column):
             continue
         values, count = _numbered(column)
+        if size * count > _NUMBERS and size > count:
+            key, size = _without_gaps(key)
         if size * count > _NUMBERS:
             values, count = _without_gaps(values)
         if size * count > _NUMBERS:

@@ -38,6 +38,7 @@ from visitseq.ingest.meds_metadata import code_ancestors, described_codes, read_
 from visitseq.ingest.outputs import (
     count_rows,
     know_counts,
+    last_year,
     number_codes,
     read_block,
     sql,
@@ -131,7 +132,7 @@ def _run(
         "persons": count_rows(connection, "known_person"),
         "visits": _count_visits(connection),
         "events": _count_events(connection),
-        "last_year": _last_year(connection),
+        "last_year": last_year(connection),
         "detached": 0,
         "static": count_rows(connection, "checked_row WHERE reason IS NULL AND time IS NULL"),
         "tables": {"data": _account(connection)},
@@ -195,7 +196,7 @@ def _write_events(
     with open_event_file(path, codes) as file:
         for _ in each_block(connection, blocks):
             file.append(read_block(connection))
-    know_counts(connection, file.counts)
+        know_counts(connection, file.count())
     place = str(path).replace("'", "''")
     connection.execute(f"CREATE TEMP VIEW event AS FROM read_parquet('{place}')")
 
@@ -226,14 +227,6 @@ def _count_visits(connection: duckdb.DuckDBPyConnection) -> int:
         f"WHERE visit_id IS NULL AND time IS NOT NULL AND split_part(code, '/', 1) IN {DOMAINS})"
     )
     return told or count_rows(connection, days)
-
-
-def _last_year(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """Year of the last visit start or clinical event, null where there is none."""
-    found = connection.execute(
-        f"SELECT year(max(last_time)) FROM event_code WHERE domain IN {(*DOMAINS, 'visit')}"
-    ).fetchall()[0][0]
-    return None if found is None else int(found)
 
 
 def _account(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:

@@ -57,6 +57,12 @@ def know_counts(connection: duckdb.DuckDBPyConnection, counts: EventCounts) -> N
     connection.register("seen", counts.of_persons())
 
 
+def last_year(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Year of the last visit start or clinical event, null where there is none."""
+    found = connection.execute("SELECT year(max(last_event)) FROM seen").fetchall()[0][0]
+    return None if found is None else int(found)
+
+
 def write_tables(
     connection: duckdb.DuckDBPyConnection, queries: Mapping[str, str], folder: Path
 ) -> None:

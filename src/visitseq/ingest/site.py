@@ -39,7 +39,7 @@ from visitseq.ingest.engine import Engine
 from visitseq.ingest.files import domains_of, list_inputs
 from visitseq.ingest.local import open_local
 from visitseq.ingest.omop import tables_to_read
-from visitseq.ingest.outputs import count_rows, sql, write_tables
+from visitseq.ingest.outputs import count_rows, sql
 from visitseq.ingest.pull import pull_tables
 from visitseq.ingest.restriction import Restriction, read_restriction
 from visitseq.ingest.server import open_server
@@ -192,9 +192,7 @@ def _run(
     _know_persons(connection, rows)
     _know_deaths(connection, rows)
     _know_periods(connection, rows)
-    path = folder / "events.parquet"
-    counted = write_site_events(connection, files, path, scratch=scratch, rows=rows)
-    _write_tables(connection, folder)
+    counted = write_site_events(connection, files, folder, scratch=scratch, rows=rows)
     for table, count in left.items():
         rows[table]["restricted"] += count
     return {
@@ -246,17 +244,6 @@ def _know_periods(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
         "(SELECT DISTINCT person_id, day, end_date FROM checked_period WHERE reason IS NULL)",
     )
     drop_duplicates(rows["observation_period"], unique)
-
-
-def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    connection.execute(f"CREATE TEMP TABLE known_code AS {sql('known_code')}")
-    queries = {
-        "persons": sql("persons"),
-        "observation_periods": "SELECT * FROM known_period",
-        "codes": sql("codes"),
-        "ancestors": sql("ancestors"),
-    }
-    write_tables(connection, queries, folder)
 
 
 def _explain(name: str, site: Mapping[str, Any], error: duckdb.Error) -> Exception:

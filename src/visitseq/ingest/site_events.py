@@ -15,7 +15,15 @@ from visitseq.ingest.account import Rows, checked, count_reasons, drop_duplicate
 from visitseq.ingest.blocks import IN_BLOCK, Block, each_block, plan_blocks, put_in_order
 from visitseq.ingest.event_file import open_event_file
 from visitseq.ingest.omop import EVENT_TABLES
-from visitseq.ingest.outputs import count_rows, know_counts, number_codes, read_block, sql
+from visitseq.ingest.outputs import (
+    count_rows,
+    know_counts,
+    last_year,
+    number_codes,
+    read_block,
+    sql,
+    write_tables,
+)
 
 _VISITS = "visit_occurrence"
 _NAMELESS = "WHERE person_id IS NULL"  # rows of nobody, which are in no block
@@ -24,12 +32,12 @@ _NAMELESS = "WHERE person_id IS NULL"  # rows of nobody, which are in no block
 def write_site_events(
     connection: duckdb.DuckDBPyConnection,
     files: Mapping[str, Sequence[str]],
-    path: Path,
+    folder: Path,
     *,
     scratch: Path,
     rows: Rows,
 ) -> dict[str, Any]:
-    """Write every event once, in a total order.
+    """Write every event once, in a total order, and beside them what is known by then.
 
     Parameters
     ----------
@@ -37,8 +45,9 @@ def write_site_events(
         Has the typed views of the site's tables, known_person, known_death and ``life``.
     files
         The Parquet files of each table found (``typed.open_tables``).
-    path
-        File events.parquet.
+    folder
+        Gets events.parquet, persons.parquet, observation_periods.parquet, codes.parquet and
+        ancestors.parquet.
     scratch
         Gets tables in another order; it has to stay as long as their views are used.
     rows
@@ -55,16 +64,20 @@ def write_site_events(
     for table in (_VISITS, *tables):
         rows[table] = Counter(unknown_person=count_rows(connection, f"{table} {_NAMELESS}"))
     visits = detached = 0
-    with open_event_file(path, codes) as file:
+    with open_event_file(folder / "events.parquet", codes) as file:
         for _ in each_block(connection, blocks):
             visits += _know_visits(connection, rows)
             detached += _code_events(connection, rows)
             file.append(read_block(connection))
-    know_counts(connection, file.counts)
+        know_counts(connection, file.count())
+        _write_tables(connection, folder)
     drop_duplicates(rows[_VISITS], visits)
-    events = _count_events(connection, rows)
-    last_year = _last_year(connection)
-    return {"visits": visits, "events": events, "last_year": last_year, "detached": detached}
+    return {
+        "visits": visits,
+        "events": _count_events(connection, rows),
+        "last_year": last_year(connection),
+        "detached": detached,
+    }
 
 
 def _open_blocks(
@@ -130,10 +143,13 @@ def _count_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
     return sum(written.values())
 
 
-def _last_year(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """Year of the last visit start or clinical event, null where there is none."""
-    found = connection.execute(
-        "SELECT year(max(last_time)) FROM event_code WHERE domain NOT IN "
-        "('MEDS_BIRTH', 'MEDS_DEATH', 'sex', 'visit_end')"
-    ).fetchall()[0][0]
-    return None if found is None else int(found)
+def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    for known in ("known_code", "known_ancestor"):
+        connection.execute(f"CREATE TEMP TABLE {known} AS {sql(known)}")
+    queries = {
+        "persons": sql("persons"),
+        "observation_periods": "SELECT * FROM known_period",
+        "codes": sql("codes"),
+        "ancestors": "SELECT * FROM known_ancestor ORDER BY code, levels, ancestor_concept_id",
+    }
+    write_tables(connection, queries, folder)

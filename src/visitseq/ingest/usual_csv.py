@@ -4,8 +4,8 @@ Arrow's parser is strict: an id in digits, a date as 2010-12-31, a time as 2010-
 with no more than blanks around it. What it refuses may be right all the same, or deserve an error
 that says what is wrong; ``typed.py`` casts such a file by SQL. So it does where a text holds a
 quotation mark, since the two readers differ in where they let a quoted field begin. Of the rest
-they read the same, but that Arrow takes an id in hexadecimal digits (0x1F) and a time that is an
-hour alone (2010-12-31 13), which the SQL refuses.
+they read the same, but that Arrow takes an id in hexadecimal digits (0x1F), a time that is an hour
+alone (2010-12-31 13) and text after a closing quotation mark, which the SQL refuses.
 """
 
 from collections.abc import Callable, Iterator, Mapping
