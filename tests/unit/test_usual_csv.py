@@ -121,7 +121,11 @@ CELLS = {
 }
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @pytest.mark.parametrize("column", CELLS)
 @given(data=st.data())
 def test_either_way_the_same_values(

@@ -53,12 +53,12 @@ class EventFile:
         Parameters
         ----------
         events
-            In any order, some more than once; the columns of ``tables.EVENTS``, ``code_id`` in the
-            place of ``code``.
+            In any order, some more than once; has the columns of ``tables.EVENTS``, ``code_id`` in
+            the place of ``code``.
         """
         while len(self._blocks) >= _WAITING:
             self._blocks.popleft().result()
-        self._ordered = self._sorting.submit(self._order, events)
+        self._ordered = self._sorting.submit(self._order, events.select(_NUMBERED.names))
         self._blocks.append(self._writing.submit(self._write, self._ordered))
 
     def count(self) -> EventCounts:

@@ -7,8 +7,9 @@ The rows pass through the queries of ``sql/meds_*.sql``, as an OMOP site's pass 
     checked_row     the rows with what they are and the reason for which one is dropped
     known_birth, known_death, known_person, known_period    what rows say of persons
     stay            visits that rows name by their id and no row tells of
-    coded           for one block of persons after the other (``blocks.py``), what they become: in a
-                    total order and every event once it is events.parquet
+
+and then, for one block of persons after the other (``blocks.py``), ``meds_coded.sql`` gives what
+they become: in a total order and every event once it is events.parquet (``event_file.py``).
 
 Rows without a time are kept; what they say of a person's sex is placed at the birth. Rows that
 share a visit id are a visit: its start and end are those that an export tells, else the first and
@@ -40,7 +41,6 @@ from visitseq.ingest.outputs import (
     know_counts,
     last_year,
     number_codes,
-    read_block,
     sql,
     write_tables,
 )
@@ -192,10 +192,9 @@ def _write_events(
     put_in_order(connection, columns, {"meds_data": data}, blocks, scratch)
     connection.execute(f"CREATE TEMP VIEW made AS {sql('meds_made')}")
     codes = number_codes(connection, "SELECT code FROM placed UNION SELECT code FROM made")
-    connection.execute(f"CREATE TEMP VIEW coded AS {sql('meds_coded')}")
     with open_event_file(path, codes) as file:
         for _ in each_block(connection, blocks):
-            file.append(read_block(connection))
+            file.append(connection.sql(sql("meds_coded")).to_arrow_table())
         know_counts(connection, file.count())
     place = str(path).replace("'", "''")
     connection.execute(f"CREATE TEMP VIEW event AS FROM read_parquet('{place}')")

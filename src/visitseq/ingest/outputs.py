@@ -5,7 +5,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from visitseq.ingest.event_counts import EventCounts, NumberedCodes
 from visitseq.tables import ANCESTORS, CODES, OBSERVATION_PERIODS, PERSONS, write_parquet
@@ -44,11 +43,6 @@ def number_codes(connection: duckdb.DuckDBPyConnection, codes: str) -> NumberedC
     numbered = connection.sql("SELECT code, domain FROM numbered_code ORDER BY code_id")
     table = numbered.to_arrow_table().combine_chunks()
     return NumberedCodes(*(column.combine_chunks() for column in table.columns))
-
-
-def read_block(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Read the events of the block in the view ``coded``, in no order."""
-    return connection.sql(sql("event")).to_arrow_table()
 
 
 def know_counts(connection: duckdb.DuckDBPyConnection, counts: EventCounts) -> None:

@@ -13,11 +13,11 @@ and then, for one block of persons after the other (``blocks.py``), so that what
 sorted fits in memory::
 
     known_visit           the visits that are kept, once each
-    clinical_event        coded events with their visit (``clinical_event.sql``)
-    coded                 they and what visits and persons become, in a total order and every event
-                          once: events.parquet (``event.sql``, ``event_file.py``)
+    clinical_event.sql    gives coded events with their visit
+    visit_event.sql       gives what visits and persons become
 
-What exceeds the memory limit all the same, DuckDB spills to a folder beside the output.
+Both leave DuckDB as Arrow tables, which are sorted, freed of copies and written to events.parquet
+(``event_file.py``). What exceeds the memory limit DuckDB spills to a folder beside the output.
 """
 
 import importlib.util
@@ -76,8 +76,8 @@ def ingest_site(
         events, last_year, detached and, for every clinical table read, rows read = kept + dropped,
         by reason.
     threads, memory_mb
-        What the engine that reads may use; the one that writes events.parquet has a thread and up
-        to 1,000 MB of its own. The files do not depend on either.
+        What DuckDB may use. To sort and to write events takes a thread more each, and the memory
+        of some blocks of a million rows. The files do not depend on either.
     phenotype, persons
         The files that ``restrict`` names under these keys.
 

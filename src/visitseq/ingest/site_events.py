@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from visitseq.ingest.account import Rows, checked, count_reasons, drop_duplicates
 from visitseq.ingest.blocks import IN_BLOCK, Block, each_block, plan_blocks, put_in_order
@@ -20,7 +22,6 @@ from visitseq.ingest.outputs import (
     know_counts,
     last_year,
     number_codes,
-    read_block,
     sql,
     write_tables,
 )
@@ -67,8 +68,9 @@ def write_site_events(
     with open_event_file(folder / "events.parquet", codes) as file:
         for _ in each_block(connection, blocks):
             visits += _know_visits(connection, rows)
-            detached += _code_events(connection, rows)
-            file.append(read_block(connection))
+            events, left_alone = _block_events(connection, rows)
+            detached += left_alone
+            file.append(events)
         know_counts(connection, file.count())
         _write_tables(connection, folder)
     drop_duplicates(rows[_VISITS], visits)
@@ -95,6 +97,8 @@ def _open_blocks(
         of_block = f"FROM dated_{name} WHERE {IN_BLOCK.format('person_id')}"
         connection.execute(f"CREATE TEMP VIEW dated_{name} AS {dated}")
         connection.execute(f"CREATE TEMP VIEW checked_{name} AS {checked(of_block)}")
+    domains = ", ".join(f"'{domain}'" for domain in EVENT_TABLES)
+    connection.execute(f"CREATE TEMP TYPE event_domain AS ENUM ({domains})")
     connection.execute(f"CREATE TEMP TABLE known_concept AS {sql('known_concept')}")
     return blocks
 
@@ -109,21 +113,18 @@ def _know_visits(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
     return count_rows(connection, "known_visit")
 
 
-def _code_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
-    """Make the block's clinical_event and ``coded``; return how many events are detached."""
-    _replace(connection, "clinical_event", sql("clinical_event"))
-    counted = connection.execute(
-        "SELECT domain, coalesce(reason, 'kept'), count(*), "
-        "count(*) FILTER (WHERE detached AND reason IS NULL) FROM clinical_event GROUP BY ALL"
-    ).fetchall()
-    for domain, reason, count, _ in counted:
-        rows[EVENT_TABLES[domain]][reason] += count
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW coded AS "
-        "SELECT subject_id, time, code_id, numeric_value, visit_id, source_code "
-        f"FROM clinical_event WHERE reason IS NULL UNION ALL BY NAME ({sql('visit_event')})"
-    )
-    return sum(detached for *_, detached in counted)
+def _block_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> tuple[pa.Table, int]:
+    """Return what the block's rows become, in no order, and how many events are detached."""
+    found = connection.sql(sql("clinical_event")).to_arrow_table()
+    counted = found.group_by(["domain", "reason"], use_threads=False)
+    detached = 0
+    for outcome in counted.aggregate([([], "count_all"), ("detached", "sum")]).to_pylist():
+        reason = outcome["reason"] or "kept"
+        rows[EVENT_TABLES[outcome["domain"]]][reason] += outcome["count_all"]
+        detached += outcome["detached_sum"] if reason == "kept" else 0
+    kept = found.filter(pc.is_null(found["reason"])).drop_columns(["domain", "reason", "detached"])
+    made = connection.sql(sql("visit_event")).to_arrow_table()
+    return pa.concat_tables([kept, made], promote_options="default"), detached
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
