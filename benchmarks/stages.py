@@ -45,6 +45,16 @@ CLINICAL = {
 }
 
 
+def _filled() -> dict[str, Any]:
+    """The default study's configuration, filled by the schema as the workflow fills it."""
+    default = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    return fill_config(default, ROOT / "workflow" / "schemas" / "config.schema.yaml")
+
+
+#: What the workflow reads once, when it is parsed.
+STUDY = _filled()
+
+
 def simulate(folder: Path, persons: int) -> None:
     site = {"preset": "primary_care", "persons": persons, "seed": 1, "order_effect": 0.5}
     simulate_site({**site, "messy": False}, folder, threads=2)
@@ -74,30 +84,28 @@ def ingest(folder: Path, files: str = "omop") -> None:
 
 
 def cohort(folder: Path) -> None:
-    config = _filled()
     build_cohort(
         site="site",
         name="heart_failure",
-        cohort=config["cohorts"]["heart_failure"],
+        cohort=STUDY["cohorts"]["heart_failure"],
         phenotype=PHENOTYPE,
         **_site_tables(folder, "events", "persons", "observation_periods", "codes"),
         folder=folder / "cohort",
-        seed=config["run"]["seed"],
-        parts=config["run"]["parts"],
+        seed=STUDY["run"]["seed"],
+        parts=STUDY["run"]["parts"],
     )
 
 
 def encode(folder: Path) -> None:
-    config = _filled()
     encode_visits(
-        task=config["tasks"]["heart_failure"],
-        encoding=config["encodings"]["one_hot"],
+        task=STUDY["tasks"]["heart_failure"],
+        encoding=STUDY["encodings"]["one_hot"],
         phenotype=PHENOTYPE,
         cohort=folder / "cohort" / "cohort.parquet",
         **_site_tables(folder, "events", "codes", "ancestors"),
         folder=folder / "encoded",
-        seed=config["run"]["seed"],
-        parts=config["run"]["parts"],
+        seed=STUDY["run"]["seed"],
+        parts=STUDY["run"]["parts"],
     )
 
 
@@ -109,12 +117,6 @@ def rows_of(path: Path) -> int:
 def clinical_rows(folder: Path) -> int:
     """Conditions, drugs and procedures of the simulated hospital."""
     return sum(rows_of(folder / "omop" / f"{table}.parquet") for table in CLINICAL)
-
-
-def _filled() -> dict[str, Any]:
-    """The default study's configuration, filled by the schema as the workflow fills it."""
-    default = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    return fill_config(default, ROOT / "workflow" / "schemas" / "config.schema.yaml")
 
 
 def _site_tables(folder: Path, *names: str) -> dict[str, Path]:

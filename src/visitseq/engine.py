@@ -30,6 +30,11 @@ def connect(
     return connection
 
 
+def threads_of(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many threads a connection may use."""
+    return int(connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
+
+
 def is_of_data(error: duckdb.Error) -> bool:
     """Whether the data that a query read are at fault, and not the query.
 

@@ -206,5 +206,5 @@ def test_a_file_that_cannot_be_written_ends_the_ingest(
     (tmp_path / "out/events.parquet").mkdir(parents=True)
     site = write_folder(tmp_path / "site", made_up(seed=1))
     shrink(monkeypatch, 50)  # so that there are blocks that nobody takes any more
-    with pytest.raises(UserError, match="IOException"):
+    with pytest.raises(UserError, match=r"events\.parquet cannot be written"):
         ingest(site, tmp_path / "out")

@@ -357,6 +357,9 @@ def test_an_ancestor_stands_once_at_its_least_distance(tmp_path: Path) -> None:
         ("condition/10", 1),
         ("condition/8", None),
     ]
+    codes = pq.read_table(tmp_path / "with/out/codes.parquet").to_pylist()
+    parents = {row["code"]: row["parent_codes"] for row in codes}
+    assert parents["condition/316139"] == ["condition/9", "condition/10", "condition/8"]
     del tables["concept_ancestor"]
     read(tmp_path / "without", tables)
     assert pq.read_table(tmp_path / "without/out/ancestors.parquet").equals(ANCESTORS.empty_table())

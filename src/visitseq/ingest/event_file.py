@@ -1,95 +1,138 @@
-"""events.parquet, written from blocks of sorted events while the next block is prepared.
+"""events.parquet, sorted and written from blocks of events while the next block is prepared.
 
-DuckDB writes the file, in an engine of its own: the threads of the engine that prepares would have
-to wait for the next block instead of preparing it. The bytes depend on the rows and their order
-alone, not on where one block ends.
+One thread puts a block into order (``event_order.py``) and counts it, a second one writes it. The
+bytes depend on the rows alone, not on where one block ends.
 """
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from queue import Full, Queue
 
-import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from visitseq.engine import connect
+from visitseq.errors import UserError
+from visitseq.ingest.event_counts import EventCounts, NumberedCodes
+from visitseq.ingest.event_order import sort_events
 from visitseq.tables import EVENTS
 
 _ROW_GROUP = 122_880  # rows; small enough that a block of persons is found without a whole scan
-_MEMORY_MB = 1000
-_SECONDS = 1.0  # between two looks at whether the writer still runs
+_WAITING = 2  # blocks that are not written yet, at most
 _CODE = EVENTS.get_field_index("code")
-#: The names that the numbers of the codes stand for are handed over once, not once a row.
+#: The names that the numbers of the codes stand for are written once a row group, not once a row.
 _NAMED = EVENTS.set(_CODE, pa.field("code", pa.dictionary(pa.int32(), pa.string())))
 
-_Blocks = Queue[pa.Table | None]
+_NUMBERED = EVENTS.set(_CODE, pa.field("code_id", pa.int32()))
+
+
+class EventFile:
+    """The file while it is written; ``open_event_file`` opens it."""
+
+    def __init__(
+        self,
+        writer: pq.ParquetWriter,
+        codes: NumberedCodes,
+        sorting: ThreadPoolExecutor,
+        writing: ThreadPoolExecutor,
+    ) -> None:
+        self._counts = EventCounts(codes)
+        self._codes, self._writer = codes.code, writer
+        self._sorting, self._writing = sorting, writing
+        self._blocks: deque[Future[None]] = deque()
+        self._rest: list[pa.Table] = []
+        self._ordered: Future[pa.Table] | None = None
+
+    def append(self, events: pa.Table) -> None:
+        """Append the events of persons who come after all that were appended before.
+
+        Returns before they are written, and waits where two blocks before them are not.
+
+        Parameters
+        ----------
+        events
+            In any order, some more than once; has the columns of ``tables.EVENTS``, ``code_id`` in
+            the place of ``code``.
+        """
+        while len(self._blocks) >= _WAITING:
+            self._blocks.popleft().result()
+        self._ordered = self._sorting.submit(self._order, events.select(_NUMBERED.names))
+        self._blocks.append(self._writing.submit(self._write, self._ordered))
+
+    def count(self) -> EventCounts:
+        """Count what the events hold that were appended, each once; they may not be written yet."""
+        if self._ordered is not None:
+            self._ordered.result()
+        return self._counts
+
+    def close(self) -> None:
+        """Wait until all events are written."""
+        while self._blocks:
+            self._blocks.popleft().result()
+        self._write_groups(last=True)
+
+    def _order(self, events: pa.Table) -> pa.Table:
+        events = sort_events(events)
+        self._counts.add(events)
+        return events
+
+    def _write(self, ordered: Future[pa.Table]) -> None:
+        self._rest.append(ordered.result())
+        self._write_groups(last=False)
+
+    def _write_groups(self, *, last: bool) -> None:
+        """Write what is left in whole row groups, and what is left of it if nothing comes after."""
+        rest = pa.concat_tables([_NUMBERED.empty_table(), *self._rest])
+        whole = len(rest) if last else len(rest) - len(rest) % _ROW_GROUP
+        for start in range(0, whole, _ROW_GROUP):
+            group = rest.slice(start, min(_ROW_GROUP, whole - start))
+            self._writer.write_table(_named(group, self._codes), row_group_size=_ROW_GROUP)
+        self._rest = [rest.slice(whole)]
 
 
 @contextmanager
-def open_event_file(path: Path, codes: pa.Array) -> Iterator[Callable[[pa.Table], None]]:
-    """Open the file ``path``; give the function that appends a block's events.
+def open_event_file(path: Path, codes: NumberedCodes) -> Iterator[EventFile]:
+    """Open the file ``path``, events.parquet, for blocks of events.
 
     Parameters
     ----------
     path
         File events.parquet.
     codes
-        The code that each ``code_id`` stands for, shape (codes,).
+        The code that each ``code_id`` stands for.
 
-    Yields
+    Raises
     ------
-    callable
-        Takes a table with the columns of ``tables.EVENTS``, ``code_id`` in the place of ``code``.
-        It returns before the rows are written, and waits where two blocks are not written yet.
+    UserError
+        The file cannot be written.
     """
-    blocks: _Blocks = Queue(maxsize=1)
-    with (
-        connect(memory_mb=_MEMORY_MB) as connection,
-        ThreadPoolExecutor(max_workers=1) as pool,
-    ):
-        reader = pa.RecordBatchReader.from_batches(_NAMED, _row_groups(blocks, codes))
-        written = pool.submit(_copy, connection, reader, path)
-        try:
-            yield lambda events: _put(blocks, written, events)
-        finally:
-            _put(blocks, written, None)
-        written.result()
+    texts = ["code", "source_code"]
+    try:
+        with (
+            pq.ParquetWriter(
+                path, _NAMED, compression="zstd", use_dictionary=texts, store_schema=False
+            ) as writer,
+            ThreadPoolExecutor(max_workers=1) as sorting,
+            ThreadPoolExecutor(max_workers=1) as writing,
+        ):
+            file = EventFile(writer, codes, sorting, writing)
+            yield file
+            file.close()
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({type(error).__name__}). Is there room on the disk, and "
+            "may files be made in its folder?"
+        ) from error
 
 
-def _row_groups(blocks: _Blocks, codes: pa.Array) -> Iterator[pa.RecordBatch]:
-    """Cut the blocks into batches of a row group each, the last one shorter."""
-    events = None
-    while (block := blocks.get()) is not None:
-        events = block if events is None else pa.concat_tables([events, block])
-        while len(events) >= _ROW_GROUP:
-            yield _named(events[:_ROW_GROUP], codes)
-            events = events[_ROW_GROUP:]
-    if events is not None:
-        yield _named(events, codes)
-
-
-def _named(events: pa.Table, codes: pa.Array) -> pa.RecordBatch:
-    columns = {name: events[name].combine_chunks() for name in events.column_names}
-    columns["code"] = pa.DictionaryArray.from_arrays(columns["code_id"], codes)
-    return pa.RecordBatch.from_arrays([columns[name] for name in _NAMED.names], schema=_NAMED)
-
-
-def _put(blocks: _Blocks, written: "Future[None]", block: pa.Table | None) -> None:
-    """Hand a block to the writer, unless it has given up: then there is nobody to take it."""
-    while not written.done():
-        try:
-            return blocks.put(block, timeout=_SECONDS)
-        except Full:
-            continue
-    written.result()
-
-
-def _copy(connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, path: Path) -> None:
-    connection.register("block", reader)
-    place = str(path).replace("'", "''")
-    connection.execute(
-        "COPY (SELECT * REPLACE (CAST(code AS VARCHAR) AS code) FROM block) "
-        f"TO '{place}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
-    )
+def _named(events: pa.Table, codes: pa.Array) -> pa.Table:
+    """Events with the names of their codes, of which a row group holds only those it needs."""
+    code_id = events["code_id"].to_numpy()
+    is_there = np.zeros(len(codes), dtype=bool)
+    is_there[code_id] = True
+    place = np.cumsum(is_there, dtype=np.int32) - np.int32(1)
+    names = codes.take(pa.array(np.flatnonzero(is_there)))
+    code = pa.DictionaryArray.from_arrays(place[code_id], names)
+    return events.set_column(_CODE, _NAMED.field(_CODE), code).cast(_NAMED)

@@ -7,8 +7,9 @@ The rows pass through the queries of ``sql/meds_*.sql``, as an OMOP site's pass 
     checked_row     the rows with what they are and the reason for which one is dropped
     known_birth, known_death, known_person, known_period    what rows say of persons
     stay            visits that rows name by their id and no row tells of
-    coded           for one block of persons after the other (``blocks.py``), what they become: in a
-                    total order and every event once it is events.parquet
+
+and then, for one block of persons after the other (``blocks.py``), ``meds_coded.sql`` gives what
+they become: in a total order and every event once it is events.parquet (``event_file.py``).
 
 Rows without a time are kept; what they say of a person's sex is placed at the birth. Rows that
 share a visit id are a visit: its start and end are those that an export tells, else the first and
@@ -35,7 +36,14 @@ from visitseq.ingest.meds_codes import DOMAINS, Placed, place_code
 from visitseq.ingest.meds_data import data_query
 from visitseq.ingest.meds_files import meds_files
 from visitseq.ingest.meds_metadata import code_ancestors, described_codes, read_metadata
-from visitseq.ingest.outputs import count_rows, number_codes, sort_block, sql, write_tables
+from visitseq.ingest.outputs import (
+    count_rows,
+    know_counts,
+    last_year,
+    number_codes,
+    sql,
+    write_tables,
+)
 from visitseq.ingest.typed import MARK
 
 log = logging.getLogger(__name__)
@@ -124,7 +132,7 @@ def _run(
         "persons": count_rows(connection, "known_person"),
         "visits": _count_visits(connection),
         "events": _count_events(connection),
-        "last_year": _last_year(connection),
+        "last_year": last_year(connection),
         "detached": 0,
         "static": count_rows(connection, "checked_row WHERE reason IS NULL AND time IS NULL"),
         "tables": {"data": _account(connection)},
@@ -184,10 +192,10 @@ def _write_events(
     put_in_order(connection, columns, {"meds_data": data}, blocks, scratch)
     connection.execute(f"CREATE TEMP VIEW made AS {sql('meds_made')}")
     codes = number_codes(connection, "SELECT code FROM placed UNION SELECT code FROM made")
-    connection.execute(f"CREATE TEMP VIEW coded AS {sql('meds_coded')}")
-    with open_event_file(path, codes) as write:
+    with open_event_file(path, codes) as file:
         for _ in each_block(connection, blocks):
-            write(sort_block(connection))
+            file.append(connection.sql(sql("meds_coded")).to_arrow_table())
+        know_counts(connection, file.count())
     place = str(path).replace("'", "''")
     connection.execute(f"CREATE TEMP VIEW event AS FROM read_parquet('{place}')")
 
@@ -218,14 +226,6 @@ def _count_visits(connection: duckdb.DuckDBPyConnection) -> int:
         f"WHERE visit_id IS NULL AND time IS NOT NULL AND split_part(code, '/', 1) IN {DOMAINS})"
     )
     return told or count_rows(connection, days)
-
-
-def _last_year(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """Year of the last visit start or clinical event, null where there is none."""
-    found = connection.execute(
-        f"SELECT year(max(last_time)) FROM event_code WHERE domain IN {(*DOMAINS, 'visit')}"
-    ).fetchall()[0][0]
-    return None if found is None else int(found)
 
 
 def _account(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:

@@ -13,11 +13,11 @@ and then, for one block of persons after the other (``blocks.py``), so that what
 sorted fits in memory::
 
     known_visit           the visits that are kept, once each
-    clinical_event        coded events with their visit (``clinical_event.sql``)
-    coded                 they and what visits and persons become, in a total order and every event
-                          once: events.parquet (``event.sql``, ``event_file.py``)
+    clinical_event.sql    gives coded events with their visit
+    visit_event.sql       gives what visits and persons become
 
-What exceeds the memory limit all the same, DuckDB spills to a folder beside the output.
+Both leave DuckDB as Arrow tables, which are sorted, freed of copies and written to events.parquet
+(``event_file.py``). What exceeds the memory limit DuckDB spills to a folder beside the output.
 """
 
 import importlib.util
@@ -39,7 +39,7 @@ from visitseq.ingest.engine import Engine
 from visitseq.ingest.files import domains_of, list_inputs
 from visitseq.ingest.local import open_local
 from visitseq.ingest.omop import tables_to_read
-from visitseq.ingest.outputs import count_rows, sql, write_tables
+from visitseq.ingest.outputs import count_rows, sql
 from visitseq.ingest.pull import pull_tables
 from visitseq.ingest.restriction import Restriction, read_restriction
 from visitseq.ingest.server import open_server
@@ -76,8 +76,8 @@ def ingest_site(
         events, last_year, detached and, for every clinical table read, rows read = kept + dropped,
         by reason.
     threads, memory_mb
-        What the engine that reads may use; the one that writes events.parquet has a thread and up
-        to 1,000 MB of its own. The files do not depend on either.
+        What DuckDB may use. To sort and to write events takes a thread more each, and the memory
+        of some blocks of a million rows. The files do not depend on either.
     phenotype, persons
         The files that ``restrict`` names under these keys.
 
@@ -192,9 +192,7 @@ def _run(
     _know_persons(connection, rows)
     _know_deaths(connection, rows)
     _know_periods(connection, rows)
-    path = folder / "events.parquet"
-    counted = write_site_events(connection, files, path, scratch=scratch, rows=rows)
-    _write_tables(connection, folder)
+    counted = write_site_events(connection, files, folder, scratch=scratch, rows=rows)
     for table, count in left.items():
         rows[table]["restricted"] += count
     return {
@@ -246,17 +244,6 @@ def _know_periods(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
         "(SELECT DISTINCT person_id, day, end_date FROM checked_period WHERE reason IS NULL)",
     )
     drop_duplicates(rows["observation_period"], unique)
-
-
-def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    connection.execute(f"CREATE TEMP TABLE known_code AS {sql('known_code')}")
-    queries = {
-        "persons": sql("persons"),
-        "observation_periods": "SELECT * FROM known_period",
-        "codes": sql("codes"),
-        "ancestors": sql("ancestors"),
-    }
-    write_tables(connection, queries, folder)
 
 
 def _explain(name: str, site: Mapping[str, Any], error: duckdb.Error) -> Exception:

@@ -10,12 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from visitseq.ingest.account import Rows, checked, count_reasons, drop_duplicates
 from visitseq.ingest.blocks import IN_BLOCK, Block, each_block, plan_blocks, put_in_order
 from visitseq.ingest.event_file import open_event_file
 from visitseq.ingest.omop import EVENT_TABLES
-from visitseq.ingest.outputs import count_rows, number_codes, sort_block, sql
+from visitseq.ingest.outputs import (
+    count_rows,
+    know_counts,
+    last_year,
+    number_codes,
+    sql,
+    write_tables,
+)
 
 _VISITS = "visit_occurrence"
 _NAMELESS = "WHERE person_id IS NULL"  # rows of nobody, which are in no block
@@ -24,12 +33,12 @@ _NAMELESS = "WHERE person_id IS NULL"  # rows of nobody, which are in no block
 def write_site_events(
     connection: duckdb.DuckDBPyConnection,
     files: Mapping[str, Sequence[str]],
-    path: Path,
+    folder: Path,
     *,
     scratch: Path,
     rows: Rows,
 ) -> dict[str, Any]:
-    """Write every event once, in a total order.
+    """Write every event once, in a total order, and beside them what is known by then.
 
     Parameters
     ----------
@@ -37,8 +46,9 @@ def write_site_events(
         Has the typed views of the site's tables, known_person, known_death and ``life``.
     files
         The Parquet files of each table found (``typed.open_tables``).
-    path
-        File events.parquet.
+    folder
+        Gets events.parquet, persons.parquet, observation_periods.parquet, codes.parquet and
+        ancestors.parquet.
     scratch
         Gets tables in another order; it has to stay as long as their views are used.
     rows
@@ -55,15 +65,21 @@ def write_site_events(
     for table in (_VISITS, *tables):
         rows[table] = Counter(unknown_person=count_rows(connection, f"{table} {_NAMELESS}"))
     visits = detached = 0
-    with open_event_file(path, codes) as write:
+    with open_event_file(folder / "events.parquet", codes) as file:
         for _ in each_block(connection, blocks):
             visits += _know_visits(connection, rows)
-            detached += _code_events(connection, rows)
-            write(sort_block(connection))
+            events, left_alone = _block_events(connection, rows)
+            detached += left_alone
+            file.append(events)
+        know_counts(connection, file.count())
+        _write_tables(connection, folder)
     drop_duplicates(rows[_VISITS], visits)
-    events = _count_events(connection, rows)
-    last_year = _last_year(connection)
-    return {"visits": visits, "events": events, "last_year": last_year, "detached": detached}
+    return {
+        "visits": visits,
+        "events": _count_events(connection, rows),
+        "last_year": last_year(connection),
+        "detached": detached,
+    }
 
 
 def _open_blocks(
@@ -81,6 +97,8 @@ def _open_blocks(
         of_block = f"FROM dated_{name} WHERE {IN_BLOCK.format('person_id')}"
         connection.execute(f"CREATE TEMP VIEW dated_{name} AS {dated}")
         connection.execute(f"CREATE TEMP VIEW checked_{name} AS {checked(of_block)}")
+    domains = ", ".join(f"'{domain}'" for domain in EVENT_TABLES)
+    connection.execute(f"CREATE TEMP TYPE event_domain AS ENUM ({domains})")
     connection.execute(f"CREATE TEMP TABLE known_concept AS {sql('known_concept')}")
     return blocks
 
@@ -95,21 +113,18 @@ def _know_visits(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
     return count_rows(connection, "known_visit")
 
 
-def _code_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
-    """Make the block's clinical_event and ``coded``; return how many events are detached."""
-    _replace(connection, "clinical_event", sql("clinical_event"))
-    counted = connection.execute(
-        "SELECT domain, coalesce(reason, 'kept'), count(*), "
-        "count(*) FILTER (WHERE detached AND reason IS NULL) FROM clinical_event GROUP BY ALL"
-    ).fetchall()
-    for domain, reason, count, _ in counted:
-        rows[EVENT_TABLES[domain]][reason] += count
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW coded AS "
-        "SELECT subject_id, time, code_id, numeric_value, visit_id, source_code "
-        f"FROM clinical_event WHERE reason IS NULL UNION ALL BY NAME ({sql('visit_event')})"
-    )
-    return sum(detached for *_, detached in counted)
+def _block_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> tuple[pa.Table, int]:
+    """Return what the block's rows become, in no order, and how many events are detached."""
+    found = connection.sql(sql("clinical_event")).to_arrow_table()
+    counted = found.group_by(["domain", "reason"], use_threads=False)
+    detached = 0
+    for outcome in counted.aggregate([([], "count_all"), ("detached", "sum")]).to_pylist():
+        reason = outcome["reason"] or "kept"
+        rows[EVENT_TABLES[outcome["domain"]]][reason] += outcome["count_all"]
+        detached += outcome["detached_sum"] if reason == "kept" else 0
+    kept = found.filter(pc.is_null(found["reason"])).drop_columns(["domain", "reason", "detached"])
+    made = connection.sql(sql("visit_event")).to_arrow_table()
+    return pa.concat_tables([kept, made], promote_options="default"), detached
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
@@ -129,10 +144,13 @@ def _count_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
     return sum(written.values())
 
 
-def _last_year(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """Year of the last visit start or clinical event, null where there is none."""
-    found = connection.execute(
-        "SELECT year(max(last_time)) FROM event_code WHERE domain NOT IN "
-        "('MEDS_BIRTH', 'MEDS_DEATH', 'sex', 'visit_end')"
-    ).fetchall()[0][0]
-    return None if found is None else int(found)
+def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    for known in ("known_code", "known_ancestor"):
+        connection.execute(f"CREATE TEMP TABLE {known} AS {sql(known)}")
+    queries = {
+        "persons": sql("persons"),
+        "observation_periods": "SELECT * FROM known_period",
+        "codes": sql("codes"),
+        "ancestors": "SELECT * FROM known_ancestor ORDER BY code, levels, ancestor_concept_id",
+    }
+    write_tables(connection, queries, folder)

@@ -14,7 +14,8 @@ be a float there and an integer in the others.
 
 Text is trimmed in a query of its own, for each cast asks for it many times. Casting it costs
 several times what reading it costs, and every query that uses a view would do it anew: CSV files
-are cast once, to Parquet beside what the engine spills.
+are cast once, to Parquet beside what the engine spills; most by Arrow (``usual_csv.py``), the rest
+by the expressions here.
 """
 
 import re
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import duckdb
 
+from visitseq.engine import threads_of
 from visitseq.errors import UserError
 from visitseq.ingest.files import (
     NAMED_FORM,
@@ -34,6 +36,7 @@ from visitseq.ingest.files import (
     read_header,
 )
 from visitseq.ingest.omop import SQL_TYPES, TABLES, Kind, OmopTable, tables_to_read
+from visitseq.ingest.usual_csv import cast_usual
 
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 _INTEGER = r"[+-]?[0-9]+(\.0*)?"
@@ -74,7 +77,7 @@ def open_tables(
         If a table lacks a required column or cannot be opened; see also ``find_tables``.
     """
     tables, path = tables_to_read(domains), Path(place)
-    casts: dict[str, Path] = {}
+    found: dict[str, TableFiles] = {}
     if is_remote(place):
         files = _list_remote(connection, name, place, tables)
         relations = {table: [_scan_parquet(paths)] for table, paths in files.items()}
@@ -84,16 +87,32 @@ def open_tables(
     else:
         found = find_tables(name, path, tables)
         relations = {table: _scans(connection, name, table, f) for table, f in found.items()}
-        casts = {t: scratch / f"{t}.parquet" for t, f in found.items() if f.format == "csv"}
         files = {table: [str(path) for path in f.paths] for table, f in found.items()}
-        files |= {table: [str(cast)] for table, cast in casts.items()}
-    for table in tables:
-        if table in relations:
-            _create_view(connection, name, table, relations[table], casts.get(table))
-        else:
-            empty = _select_nulls(table, "WHERE FALSE")
-            connection.execute(f"CREATE TEMP VIEW {table} AS {empty}")
+    queries = {table: _select_nulls(table, "WHERE FALSE") for table in tables}
+    for table, places in relations.items():
+        selects = (_typed_select(connection, name, table, place) for place in places)
+        queries[table] = " UNION ALL ".join(selects)
+    texts = {table: f for table, f in found.items() if f.format == "csv"}
+    for table, cast in _cast(connection, texts, queries, scratch).items():
+        queries[table], files[table] = f"SELECT * FROM {_scan_parquet([str(cast)])}", [str(cast)]
+    for table, query in queries.items():
+        connection.execute(f"CREATE TEMP VIEW {table} AS {query}")
     return files
+
+
+def _cast(
+    connection: duckdb.DuckDBPyConnection,
+    texts: Mapping[str, TableFiles],
+    queries: Mapping[str, str],
+    scratch: Path,
+) -> dict[str, Path]:
+    """Cast CSV files to a Parquet file a table, by ``queries`` where Arrow cannot."""
+    casts = {table: scratch / f"{table}.parquet" for table in texts}
+    done = cast_usual(texts, casts, threads_of(connection))
+    for table in casts.keys() - done:
+        place = _quote(str(casts[table]))
+        connection.execute(f"COPY ({queries[table]}) TO {place} (FORMAT parquet)")
+    return casts
 
 
 def _scans(
@@ -193,25 +212,6 @@ def _attach(
         table: [f"site.{_identifier(schema)}.{_identifier(original)}"]
         for table, original in found.items()
     }
-
-
-def _create_view(
-    connection: duckdb.DuckDBPyConnection,
-    name: str,
-    table: str,
-    relations: list[str],
-    cast: Path | None,
-) -> None:
-    """Make the typed view of a table that lies in ``relations``, one for each kind of file.
-
-    With a file ``cast`` the rows are written there first, and the view reads that.
-    """
-    selects = [_typed_select(connection, name, table, relation) for relation in relations]
-    query = " UNION ALL ".join(selects)
-    if cast is not None:
-        connection.execute(f"COPY ({query}) TO {_quote(str(cast))} (FORMAT parquet)")
-        query = f"SELECT * FROM read_parquet({_quote(str(cast))})"
-    connection.execute(f"CREATE TEMP VIEW {table} AS {query}")
 
 
 def _typed_select(

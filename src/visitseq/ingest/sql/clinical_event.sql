@@ -7,8 +7,9 @@
 --         visit_span     (person_id, visit_id, first_day, last_day)
 --         known_concept  (concept_id, vocabulary_code)
 --         numbered_code  (domain, concept_id, source_value, code_id)
+--         event_domain   type: the domains of the event tables
 SELECT
-    checked_event.domain,
+    CAST(checked_event.domain AS event_domain) AS domain,
     checked_event.person_id AS subject_id,
     checked_event.time,
     numbered_code.code_id,

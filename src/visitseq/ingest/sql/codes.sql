@@ -1,18 +1,10 @@
 -- Every code that the events hold, with its name and its ancestors, the nearest first.
 WITH parents AS (
     SELECT
-        known_code.code,
-        list(
-            known_code.domain || '/' || concept_ancestor.ancestor_concept_id
-            ORDER BY
-                concept_ancestor.min_levels_of_separation, concept_ancestor.ancestor_concept_id
-        ) AS parent_codes
-    FROM known_code
-    INNER JOIN concept_ancestor ON known_code.concept_id = concept_ancestor.descendant_concept_id
-    WHERE
-        concept_ancestor.ancestor_concept_id <> known_code.concept_id
-        AND known_code.domain <> 'care_site'
-    GROUP BY known_code.code
+        code,
+        list(ancestor ORDER BY levels, ancestor_concept_id) AS parent_codes
+    FROM known_ancestor
+    GROUP BY code
 )
 
 SELECT

@@ -3,6 +3,7 @@
 SELECT
     known_code.code,
     known_code.domain || '/' || concept_ancestor.ancestor_concept_id AS ancestor,
+    concept_ancestor.ancestor_concept_id,
     min(concept_ancestor.min_levels_of_separation) AS levels,
     min(known_concept.concept_name) AS description
 FROM known_code
@@ -12,4 +13,3 @@ WHERE
     concept_ancestor.ancestor_concept_id <> known_code.concept_id
     AND known_code.domain <> 'care_site'
 GROUP BY known_code.code, known_code.domain, concept_ancestor.ancestor_concept_id
-ORDER BY known_code.code, levels, concept_ancestor.ancestor_concept_id
