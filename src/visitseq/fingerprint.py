@@ -52,7 +52,7 @@ def _read(path: Path) -> _File:
         return _File(hashlib.sha256(path.read_bytes()).digest(), (), ())
     written = _Written([], [], [])
     _write(ast.parse(path.read_text(encoding="utf-8")), written)
-    imported = (_path_of(name) for name in written.imported if _is_ours(name))
+    imported = filter(None, (_module_file(_ROOT, name) for name in written.imported))
     files = _files_read(path, " ".join(written.strings))
     digest = hashlib.sha256("\n".join(written.words).encode()).digest()
     return _File(digest, tuple(imported), tuple(files))
@@ -131,21 +131,19 @@ def _matching(folder: Path, pattern: str) -> tuple[Path, ...]:
     return tuple(folder.glob(pattern))
 
 
-def _is_ours(name: str) -> bool:
-    return name.partition(".")[0] == _PACKAGE and _candidate(name) is not None
-
-
-def _candidate(name: str) -> Path | None:
-    """File of a module or package of this project; None where ``name`` is something in one."""
-    base = _ROOT.joinpath(*name.split(".")[1:])
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
-
-
 def _path_of(name: str) -> Path:
-    path = _candidate(name)
+    path = _module_file(_ROOT, name)
     if path is None:
         raise ModuleNotFoundError(f"{name} is no module of {_PACKAGE}")
     return path
+
+
+@cache
+def _module_file(root: Path, name: str) -> Path | None:
+    """File of a module or package of this project; None where ``name`` is something else."""
+    package, *below = name.split(".")
+    base = root.joinpath(*below)
+    for path in (base.with_suffix(".py"), base / "__init__.py") if package == _PACKAGE else ():
+        if path.is_file():
+            return path
+    return None
