@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from visitseq.cohort.landmark import CENSORED, DEATH, FREE, ONSET
+from visitseq.cohort.outcomes import CENSORED, DEATH, FREE, ONSET
 
 Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.int32]
