@@ -13,11 +13,8 @@ from hypothesis import strategies as st
 from test_cohort_build import PHENOTYPE, Hospital
 
 from visitseq.cohort.day_lists import NEVER, DayLists
-from visitseq.cohort.landmark import (
-    build_landmark,
-    fell_ill_in_gap,
-    outcome_table,
-)
+from visitseq.cohort.landmark import build_landmark, outcome_table
+from visitseq.cohort.outcomes import fell_ill_in_gap
 from visitseq.cohort.records import Records
 from visitseq.tables import COHORT, OUTCOMES
 

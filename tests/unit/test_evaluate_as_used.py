@@ -18,6 +18,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 from small_training import FOLD, LOGISTIC, PARTS, TASK, cohort, train
+from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 
 from visitseq import tables
 from visitseq.encode.sequences import read_sequences
@@ -105,6 +106,24 @@ def test_what_was_censored_comes_back() -> None:
     assert case.mean() < truth.mean() - 0.05
     assert roc_auc_score(case, score) < roc_auc_score(truth, score) - 0.015
     assert abs(case[known].mean() - truth.mean()) > 0.02
+
+
+@pytest.mark.parametrize("ending", ["everybody leaves early", "some are free"])
+def test_both_curves_are_those_of_statsmodels_to_the_last_bit(ending: str) -> None:
+    draw = np.random.default_rng(7)
+    days = draw.integers(0, 40 if ending == "some are free" else 30, 300).astype(np.int32)
+    outcome = np.where(days >= 30, "free", draw.choice(["onset", "death", "censored"], 300))
+    days = np.minimum(days, 30)
+    censored = outcome == "censored"
+    curve = SurvfuncRight(days + 0.5 * censored, censored.astype(int))
+    uncensored = np.array([1.0, *curve.surv_prob])[np.searchsorted(curve.surv_times, days)]
+    expected = [0 if left else 1 / share for left, share in zip(censored, uncensored, strict=True)]
+    assert censoring_weights(days, outcome).tolist() == expected
+    seen, place = follow_up(days, outcome)
+    counts = np.bincount(place, draw.integers(0, 5, 300)).astype(int)
+    status = (seen.outcome == "onset") + 2 * (seen.outcome == "death")
+    incidence = CumIncidenceRight(seen.days, status, freq_weights=counts).cinc[0][-1]
+    assert cumulative_incidence(seen, counts) == incidence
 
 
 def weighted(n: int = 400, seed: int = 0) -> tuple[npt.NDArray[np.bool_], Floats, Floats]:

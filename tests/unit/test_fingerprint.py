@@ -96,6 +96,30 @@ def test_comments_and_docstrings_do_not_count(library: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("if a:\n    b\n    c", "if a:\n    b\nc"),
+        ("if a:\n    b\nelse:\n    c", "if a:\n    b\n    c"),
+        ("f(a, b)", "f((a, b))"),
+        ("f(a)(b)", "f(a, b)"),
+        ("x = 1", "x = True"),
+        ("x = 1", "x = '1'"),
+        ("x = ['a', 'b']", "x = ['a'], 'b'"),
+        ("def f(a, b=c): ...", "def f(a=c, b=c): ..."),
+        ("def f(): 'says'; x", "def f(): x; 'says'"),
+        ("from a import b", "from a import b as b"),
+    ],
+)
+def test_what_is_not_the_same_code_has_not_the_same_digest(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    paths = [tmp_path / "one.py", tmp_path / "other.py"]
+    for path, text in zip(paths, (one, other), strict=True):
+        path.write_text(text, "utf-8")
+    assert fingerprint._read(paths[0]).digest != fingerprint._read(paths[1]).digest
+
+
 def test_an_unknown_module_is_refused() -> None:
     with pytest.raises(ModuleNotFoundError, match="no module of visitseq"):
         fingerprint.code_digest("visitseq.nothing")

@@ -91,6 +91,29 @@ def test_where_every_code_is_in_every_batch_it_is_torchs_dense_optimiser_and_sgd
     assert_close(ours, dense)
 
 
+@pytest.mark.parametrize("name", DENSE)
+def test_dense_parameters_take_torchs_steps_to_the_last_bit(name: str) -> None:
+    ours = nn.Linear(5, 3)
+    other = copy.deepcopy(ours)
+    optimiser, reference = Optimiser(ours, name), DENSE[name]([*other.parameters()], 0.05)
+    for inputs in torch.from_numpy(np.random.default_rng(2).normal(size=(30, 4, 5))).float():
+        for network in (ours, other):
+            network.zero_grad()
+            network(inputs).square().sum().backward()
+        optimiser.step(0.05, Ranks())
+        reference.step()
+    assert all(map(torch.equal, ours.parameters(), other.parameters()))
+    remembered = reference.state_dict()["state"]
+    expected = {
+        f"dense.{n}.{key}": v
+        for n, of in remembered.items()
+        for key, v in of.items()
+        if v is not None
+    }
+    assert optimiser.state().keys() == expected.keys()
+    assert all(torch.equal(value, expected[key]) for key, value in optimiser.state().items())
+
+
 @pytest.mark.parametrize("name", ["adam", "adadelta"])
 def test_a_row_moves_as_if_the_batches_without_it_had_not_been(name: str) -> None:
     """The table alone: the batches that hold code 8 are the dense optimiser's only batches."""

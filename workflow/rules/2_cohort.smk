@@ -27,7 +27,7 @@ rule build_cohort:
         "../../environment.yml"
     threads: 1
     params:
-        cohort=lookup("cohorts/{cohort}", within=config),
+        cohort=configured("cohorts/{cohort}"),
         seed=RUN["seed"],
         parts=RUN["parts"],
         code=fingerprint("cohort.build"),
@@ -57,7 +57,7 @@ rule build_landmark:
         "../../environment.yml"
     threads: 1
     params:
-        cohort=lookup("cohorts/{cohort}", within=config),
+        cohort=configured("cohorts/{cohort}"),
         seed=RUN["seed"],
         parts=RUN["parts"],
         code=fingerprint("cohort.landmark"),

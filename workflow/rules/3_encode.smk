@@ -27,7 +27,7 @@ rule encode_visits:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
+        task=configured("tasks/{task}"),
         encoding=of_encoding(VISIT_KEYS),
         seed=RUN["seed"],
         parts=RUN["parts"],

@@ -30,8 +30,8 @@ rule train_model:
         "../../environment.yml"
     threads: 1
     params:
-        model=lookup("models/{model}", within=config),
-        encoding=lookup("encodings/{encoding}", within=config),
+        model=configured("models/{model}"),
+        encoding=configured("encodings/{encoding}"),
         parts=RUN["parts"],
         seed=RUN["seed"],
         code=fingerprint("train.network"),
@@ -59,9 +59,9 @@ rule train_baseline:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
+        task=configured("tasks/{task}"),
         model=classical_of,
-        encoding=lookup("encodings/{encoding}", within=config),
+        encoding=configured("encodings/{encoding}"),
         parts=RUN["parts"],
         seed=RUN["seed"],
         code=fingerprint("train.baseline"),
@@ -89,8 +89,8 @@ rule train_pretrained:
         "../../environment.yml"
     threads: 1
     params:
-        model=lookup("models/{model}", within=config),
-        encoding=lookup("encodings/{encoding}", within=config),
+        model=configured("models/{model}"),
+        encoding=configured("encodings/{encoding}"),
         parts=RUN["parts"],
         seed=RUN["seed"],
         code=fingerprint("train.pretrained"),
@@ -119,9 +119,9 @@ rule train_forecast:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
-        model=lookup("models/{model}", within=config),
-        encoding=lookup("encodings/{encoding}", within=config),
+        task=configured("tasks/{task}"),
+        model=configured("models/{model}"),
+        encoding=configured("encodings/{encoding}"),
         parts=RUN["parts"],
         seed=RUN["seed"],
         code=fingerprint("train.forecast"),
@@ -146,8 +146,8 @@ rule time_training:
         "../../environment.yml"
     threads: 1
     params:
-        model=lookup("models/{model}", within=config),
-        encoding=lookup("encodings/{encoding}", within=config),
+        model=configured("models/{model}"),
+        encoding=configured("encodings/{encoding}"),
         parts=RUN["parts"],
         seed=RUN["seed"],
         sizes=RUN["training_sizes"],
@@ -178,8 +178,8 @@ rule train_next_visit:
     threads: 1
     params:
         task=before_scoring,
-        model=lookup("models/{model}", within=config),
-        encoding=lookup("encodings/{encoding}", within=config),
+        model=configured("models/{model}"),
+        encoding=configured("encodings/{encoding}"),
         parts=RUN["parts"],
         seed=RUN["seed"],
         code=fingerprint("train.next_visit"),
@@ -206,8 +206,8 @@ rule count_labels:
     threads: 1
     params:
         task=before_scoring,
-        model=lookup("models/{model}", within=config),
-        encoding=lookup("encodings/{encoding}", within=config),
+        model=configured("models/{model}"),
+        encoding=configured("encodings/{encoding}"),
         parts=RUN["parts"],
         code=fingerprint("train.next_visit"),
     script:
@@ -227,8 +227,8 @@ rule refuse_model:
     conda:
         "../../environment.yml"
     params:
-        task=lookup("tasks/{task}", within=config),
-        model=lookup("models/{model}", within=config),
+        task=configured("tasks/{task}"),
+        model=configured("models/{model}"),
     script:
         "../scripts/refuse_model.py"
 

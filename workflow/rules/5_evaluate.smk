@@ -35,7 +35,7 @@ rule score_oracle:
     params:
         site=lambda wildcards: only(wildcards.site, *SIMULATION),
         cohort=lambda wildcards: config["cohorts"][cohort_of(wildcards)],
-        task=lookup("tasks/{task}", within=config),
+        task=configured("tasks/{task}"),
         seed=RUN["seed"],
         parts=RUN["parts"],
         code=fingerprint("evaluate.oracle"),
@@ -64,7 +64,7 @@ rule evaluate_model:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
+        task=configured("tasks/{task}"),
         parts=RUN["parts"],
         seed=RUN["seed"],
         draws=RUN["bootstrap"],
@@ -124,7 +124,7 @@ rule evaluate_next_visit:
         parts=RUN["parts"],
         seed=RUN["seed"],
         draws=RUN["bootstrap"],
-        choi_compat=lookup("tasks/{task}/choi_compat", within=config),
+        choi_compat=configured("tasks/{task}/choi_compat"),
         code=fingerprint("evaluate.next_visit"),
     script:
         "../scripts/evaluate_next_visit.py"
@@ -261,7 +261,7 @@ rule measure_giveaways:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
+        task=configured("tasks/{task}"),
         seed=RUN["seed"],
         draws=RUN["bootstrap"],
         code=fingerprint("evaluate.giveaways"),

@@ -152,8 +152,8 @@ rule transfer_model:
     threads: 1
     params:
         pair=arms_of_pair,
-        task=lookup("tasks/{task}", within=config),
-        encoding=lookup("encodings/{encoding}", within=config),
+        task=configured("tasks/{task}"),
+        encoding=configured("encodings/{encoding}"),
         parts=RUN["parts"],
         seed=RUN["seed"],
         draws=RUN["bootstrap"],
@@ -189,7 +189,7 @@ rule transfer_next_visit:
     params:
         pair=arms_of_pair,
         task=before_scoring,
-        encoding=lookup("encodings/{encoding}", within=config),
+        encoding=configured("encodings/{encoding}"),
         parts=RUN["parts"],
         seed=RUN["seed"],
         draws=RUN["bootstrap"],

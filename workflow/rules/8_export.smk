@@ -94,7 +94,7 @@ rule write_meds_labels:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
+        task=configured("tasks/{task}"),
         code=fingerprint("export.meds_task"),
     script:
         "../scripts/write_meds_labels.py"
@@ -143,7 +143,7 @@ rule reduce_model:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
+        task=configured("tasks/{task}"),
         minimum_cell=RUN["minimum_cell"],
         code=fingerprint("export.reduced"),
     script:
@@ -235,8 +235,8 @@ rule refuse_export:
     conda:
         "../../environment.yml"
     params:
-        task=lookup("tasks/{task}", within=config),
-        model=lookup("models/{model}", within=config),
+        task=configured("tasks/{task}"),
+        model=configured("models/{model}"),
     script:
         "../scripts/refuse_export.py"
 

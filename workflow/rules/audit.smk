@@ -38,7 +38,7 @@ rule check_windows:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
+        task=configured("tasks/{task}"),
         encoding=of_encoding(VISIT_KEYS),
         cohort=lambda wildcards: config["cohorts"][cohort_of(wildcards)],
         draws=RUN["bootstrap"],
@@ -125,8 +125,8 @@ rule run_canaries:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
-        encoding=lookup("encodings/{encoding}", within=config),
+        task=configured("tasks/{task}"),
+        encoding=configured("encodings/{encoding}"),
         model=lambda wildcards: next(iter(trained_anew(wildcards).values())),
         fold=lambda wildcards: RUN["folds"][0],
         parts=RUN["parts"],
@@ -160,8 +160,8 @@ rule test_in_time:
         "../../environment.yml"
     threads: 1
     params:
-        task=lookup("tasks/{task}", within=config),
-        encoding=lookup("encodings/{encoding}", within=config),
+        task=configured("tasks/{task}"),
+        encoding=configured("encodings/{encoding}"),
         models=trained_anew,
         fold=lambda wildcards: RUN["folds"][0],
         parts=RUN["parts"],
@@ -196,7 +196,7 @@ rule check_as_used:
     params:
         models=models_as_used,
         landmarks=lambda wildcards: LANDMARKS[wildcards.task],
-        prediction_months=lookup("tasks/{task}/prediction_months", within=config),
+        prediction_months=configured("tasks/{task}/prediction_months"),
         minimum_cell=RUN["minimum_cell"],
         code=fingerprint("audit.as_used"),
     script:

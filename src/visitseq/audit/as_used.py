@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from visitseq.audit.findings import Finding, write_findings
-from visitseq.cohort.landmark import fell_ill_in_gap
+from visitseq.cohort.outcomes import fell_ill_in_gap
 from visitseq.evaluate.estimate import Estimate
 from visitseq.figures.labels import interval_text
 from visitseq.figures.small_cells import may_show, show_count

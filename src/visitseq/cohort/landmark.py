@@ -39,6 +39,7 @@ from visitseq.cohort.criteria import (
     observed_checks,
 )
 from visitseq.cohort.day_lists import NEVER, Ints
+from visitseq.cohort.outcomes import CENSORED, DEATH, FREE, ONSET
 from visitseq.cohort.parts import draw_persons
 from visitseq.cohort.phenotype import Phenotype, read_phenotype
 from visitseq.cohort.read_records import read_records
@@ -47,9 +48,6 @@ from visitseq.cohort.windows import months_to_days
 from visitseq.tables import COHORT, OUTCOMES, write_parquet
 
 logger = logging.getLogger(__name__)
-
-#: What can come of a person within the horizon, the earlier of those that fall on the same day.
-ONSET, DEATH, CENSORED, FREE = "onset", "death", "censored", "free"
 
 
 @dataclass(frozen=True)
@@ -256,21 +254,6 @@ def outcome_table(records: Records, rows: Ints, index: Ints, horizon_days: int) 
         "outcome": np.where(least < horizon_days, happened, FREE),
     }
     return pa.table(columns).cast(OUTCOMES)
-
-
-def fell_ill_in_gap(onset_before: Path, prediction_months: float) -> int:
-    """Person-years that a task leaves out for a run that begins between window and index date.
-
-    Parameters
-    ----------
-    onset_before
-        onset_before.csv of the task's cohort.
-    prediction_months
-        The task's gap.
-    """
-    table = pd.read_csv(onset_before)
-    inside = table["days"] <= months_to_days(prediction_months)
-    return int(table.loc[inside, "person_years"].sum())
 
 
 def _ended_check(criteria: Landmark, last_day: int) -> Check:

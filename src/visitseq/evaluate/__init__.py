@@ -1,11 +1,7 @@
 """Stage 5: predictions of the test part and what they are worth, with intervals."""
 
-from visitseq.evaluate.estimate import Estimate
-from visitseq.evaluate.metrics import auroc
-from visitseq.evaluate.recall import recall_at_k
 from visitseq.lazy import stage_functions
 
-__all__ = ["Estimate", "auroc", "recall_at_k"]
 __getattr__ = stage_functions(
     __name__,
     evaluate_model="evaluate",
@@ -19,4 +15,7 @@ __getattr__ = stage_functions(
     explain_model="importance",
     explain_rows="importance",
     measure_giveaways="giveaways",
+    Estimate="estimate",
+    auroc="metrics",
+    recall_at_k="recall",
 )

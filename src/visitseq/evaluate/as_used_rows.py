@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from visitseq.cohort.landmark import ONSET
+from visitseq.cohort.outcomes import ONSET
 from visitseq.encode.sequences import Sequences, open_batch, sequences_of
 from visitseq.evaluate.bootstrap import Groups
 from visitseq.evaluate.censoring import OUTCOMES, Days, Words, censoring_weights

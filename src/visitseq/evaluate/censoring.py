@@ -10,21 +10,27 @@ American Statistical Association 2007;102:527),
     0           censored
 
 where G is the Kaplan-Meier estimate of the time until censoring. On the same day onsets and deaths
-come before censorings. It rests on censoring that says nothing about the outcome.
+come before censorings. It rests on censoring that says nothing about the outcome. Of the n_t rows
+at risk at time t, d_t come to an event:
+
+    S(t) = prod over s <= t of  (1 - d_s / n_s)          Kaplan and Meier
+    I(H) = sum over t <= H of  S(t-) onsets_t / n_t      Aalen and Johansen
 
 Death is a competing event: whoever died without an onset is known to be no case, and stays in the
 denominator (the controls of Blanche, Dartigues and Jacqmin-Gadda, Statistics in Medicine
-2013;32:5381, definition 2). The incidence is that of Aalen and Johansen. Where any row is free at
-the horizon it is the weighted share of cases, by another way.
+2013;32:5381, definition 2): an event of I is an onset or a death. Where any row is free at the
+horizon the incidence is the weighted share of cases, by another way.
+
+statsmodels has both curves, number by number the same, and takes as long to import as all the rest
+of a job: the tests hold these to it.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 
-from visitseq.cohort.landmark import CENSORED, DEATH, FREE, ONSET
+from visitseq.cohort.outcomes import CENSORED, DEATH, FREE, ONSET
 
 Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.int32]
@@ -53,9 +59,9 @@ def censoring_weights(days: Days, outcome: Words) -> Floats:
         return np.empty(0)
     censored = outcome == CENSORED
     # Half a day later: what happened on that day comes first.
-    curve = SurvfuncRight(days + 0.5 * censored, censored.astype(np.int64))
-    before = np.searchsorted(curve.surv_times, days)
-    uncensored = np.concatenate([[1.0], curve.surv_prob])[before]
+    times, place = np.unique(days + 0.5 * censored, return_inverse=True)
+    curve = _survival(np.bincount(place, censored), _at_risk(np.bincount(place)))
+    uncensored = np.concatenate([[1.0], curve])[np.searchsorted(times, days)]
     weights = np.zeros(len(days))
     np.divide(1.0, uncensored, out=weights, where=~censored)
     return weights
@@ -88,7 +94,25 @@ def cumulative_incidence(seen: FollowUp, counts: npt.NDArray[Any]) -> float:
     """
     drawn = counts > 0
     days, outcome, counts = seen.days[drawn], seen.outcome[drawn], counts[drawn]
-    status = (outcome == ONSET) + 2 * (outcome == DEATH)
-    if not (status == 1).any():
+    if not (outcome == ONSET).any():
         return 0.0
-    return float(CumIncidenceRight(days, status, freq_weights=counts).cinc[0][-1])
+    place = np.unique(days, return_inverse=True)[1]
+    onsets, deaths, leaving = (
+        np.bincount(place, counts * which)
+        for which in (outcome == ONSET, outcome == DEATH, np.True_)
+    )
+    at_risk = _at_risk(leaving)
+    free = np.concatenate([[1.0], _survival(onsets + deaths, at_risk)[:-1]])
+    return float(np.cumsum(free / at_risk * onsets)[-1])
+
+
+def _at_risk(leaving: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Rows at risk just before each time, of the rows that leave at each, ascending in time."""
+    return np.cumsum(leaving[::-1])[::-1]
+
+
+def _survival(events: npt.NDArray[Any], at_risk: npt.NDArray[Any]) -> Floats:
+    """Share without an event after each time; the last of those at risk may all have one."""
+    with np.errstate(divide="ignore"):
+        survival: Floats = np.exp(np.cumsum(np.log(1 - events / at_risk)))
+    return survival

@@ -1,4 +1,4 @@
-"""The steps of a network: dense parameters by torch's optimiser, embedding tables row by row.
+"""The steps of a network: dense parameters by torch's steps, embedding tables row by row.
 
 A table is the weight of a ``torch.nn.Embedding`` or ``EmbeddingBag`` with ``sparse=True``; see
 lazy_rows.py for how its rows move. Weights that are frozen (``requires_grad=False``) stay. Before
@@ -7,14 +7,12 @@ al., ICML 2013, Algorithm 1): g <- g min(1, c / |g|).
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import torch
 from torch import nn
 
+from visitseq.train.dense_steps import DenseAdadelta, DenseAdam, DenseOptimiser, DenseSGD
 from visitseq.train.lazy_rows import (
-    ADADELTA,
-    ADAM,
     ROWS,
     RowAdadelta,
     RowAdam,
@@ -25,27 +23,14 @@ from visitseq.train.lazy_rows import (
 )
 from visitseq.train.ranks import Ranks
 
-Parameters = list[nn.Parameter]
-
-
-def _adam(dense: Parameters) -> torch.optim.Optimizer:
-    beta, beta_square, eps = ADAM
-    return torch.optim.Adam(dense, betas=(beta, beta_square), eps=eps)
-
-
-def _adadelta(dense: Parameters) -> torch.optim.Optimizer:
-    rho, eps = ADADELTA
-    return torch.optim.Adadelta(dense, rho=rho, eps=eps)
-
-
 #: The optimisers by name: of the dense parameters, and of a table.
 OPTIMISERS: dict[
     str,
-    tuple[Callable[[Parameters], torch.optim.Optimizer], Callable[[torch.Tensor], RowOptimiser]],
+    tuple[Callable[[list[nn.Parameter]], DenseOptimiser], Callable[[torch.Tensor], RowOptimiser]],
 ] = {
-    "adam": (_adam, RowAdam),
-    "adadelta": (_adadelta, RowAdadelta),
-    "sgd": (torch.optim.SGD, RowSGD),
+    "adam": (DenseAdam, RowAdam),
+    "adadelta": (DenseAdadelta, RowAdadelta),
+    "sgd": (DenseSGD, RowSGD),
 }
 
 
@@ -91,9 +76,7 @@ class Optimiser:
         ranks.add_all([*dense, *sums])
         if self.gradient_norm is not None:
             cut_norm([*dense, *sums], self.gradient_norm)
-        for group in self._for_dense.param_groups:
-            group["lr"] = learning_rate
-        self._for_dense.step()
+        self._for_dense.step(learning_rate)
         for table, of_table, total in zip(self._for_tables, rows, sums, strict=True):
             for some, gradient in zip(
                 torch.split(of_table, ROWS), torch.split(total, ROWS), strict=True
@@ -102,9 +85,12 @@ class Optimiser:
 
     def state(self) -> dict[str, torch.Tensor]:
         """What it remembers, as flat names: of dense parameters and of tables, by number."""
-        dense = self._for_dense.state_dict()["state"]
         return {
-            **{f"dense.{place}.{key}": v for place, of in dense.items() for key, v in of.items()},
+            **{
+                f"dense.{place}.{key}": value
+                for key, values in self._for_dense.state.items()
+                for place, value in enumerate(values)
+            },
             **{
                 f"table.{place}.{key}": value
                 for place, table in enumerate(self._for_tables)
@@ -114,15 +100,8 @@ class Optimiser:
 
     def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
         """Remember what ``state`` returned."""
-        dense: dict[int, dict[str, torch.Tensor]] = {}
-        for name, value in state.items():
-            kind, place, key = name.split(".")
-            if kind == "dense":
-                dense.setdefault(int(place), {})[key] = value
-            else:
-                self._for_tables[int(place)].state[key].copy_(value)
-        groups: Any = self._for_dense.state_dict()["param_groups"]
-        self._for_dense.load_state_dict({"state": dense, "param_groups": groups})
+        for name, value in self.state().items():
+            value.copy_(state[name])
 
 
 def cut_norm(gradients: list[torch.Tensor], largest: float) -> None:

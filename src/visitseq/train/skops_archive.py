@@ -28,8 +28,9 @@ TRUSTED = ("scipy.sparse._csr.csr_matrix",)
 
 DATE = (1980, 1, 1, 0, 0, 0)
 
-#: A package within scikit-learn whose import brings torch, which takes 2 s.
-TORCH_SHIM = "sklearn.externals.array_api_compat.torch"
+#: What scikit-learn's packages import where it is installed, and no estimator needs: torch, which
+#: takes a second, by a package within scikit-learn, and pytest, a quarter of the rest.
+HIDDEN = ("sklearn.externals.array_api_compat.torch", "pytest")
 
 
 def save_archive(model: Any, path: Path) -> None:
@@ -65,18 +66,17 @@ def load_archive(path: Path) -> Any:
 
 
 def _skops() -> ModuleType:
-    """Import skops.io, without torch unless that is there already.
+    """Import skops.io, without torch and pytest unless they are there already.
 
-    skops walks through all packages of scikit-learn to name its estimators. The shim holds none,
-    and the walk passes over a package that cannot be imported.
+    skops walks through all packages of scikit-learn to name its estimators, and passes over what
+    cannot be imported. None of those is in what is hidden.
     """
-    hidden = TORCH_SHIM not in sys.modules
-    if hidden:
-        sys.modules[TORCH_SHIM] = None  # type: ignore[assignment]  # "cannot be imported"
+    hidden = [name for name in HIDDEN if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # "cannot be imported"
     import skops.io  # noqa: PLC0415
 
-    if hidden:
-        del sys.modules[TORCH_SHIM]
+    for name in hidden:
+        del sys.modules[name]
     module: ModuleType = skops.io
     return module
 
