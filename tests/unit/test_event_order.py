@@ -31,7 +31,9 @@ times = st.sampled_from(
         dt.datetime(2010, 1, 1, 8),
         dt.datetime(9999, 12, 31, 23, 59, 59, 999999),
     ]
-) | st.datetimes(dt.datetime(2010, 1, 1), dt.datetime(2010, 1, 2))
+) | st.datetimes(dt.datetime(2010, 1, 1), dt.datetime(2010, 1, 2)).map(
+    lambda time: time.replace(fold=0)
+)
 rows = st.fixed_dictionaries(
     {
         "subject_id": few_ids,

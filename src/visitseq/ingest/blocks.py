@@ -8,25 +8,32 @@ in the order of persons: each block would read all of it otherwise.
 Where one block ends and the next begins changes nothing of what is written.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import numpy as np
 
+from visitseq.engine import threads_of
 from visitseq.ingest.outputs import count_rows
 
 #: Condition for the rows of the block, on a column of persons' ids.
 IN_BLOCK = "{} BETWEEN getvariable('low') AND getvariable('high')"
 
-#: Rows of the site's tables that a block has, about.
+#: Rows of the site's tables that a block has, about, at most, and at least where it is for the sake
+#: of the threads alone that there is more than one block.
 _ROWS = 1_000_000
+_FEWEST_ROWS = 250_000
 #: A table is read where it lies if the blocks together read no more than so many times its rows.
 _TIMES_READ = 3
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
 
 Block = tuple[int, int]
+Result = TypeVar("Result")
 
 
 def plan_blocks(
@@ -49,9 +56,11 @@ def plan_blocks(
         First and last id of each block, ascending; between them they hold every 64-bit integer.
     """
     rows = sum(count_rows(connection, table) for table in tables)
+    for_threads = min(threads_of(connection), rows // _FEWEST_ROWS)
+    blocks = max(1 + rows // _ROWS, for_threads)
     ends = connection.execute(
         "SELECT max(person_id) FROM ("
-        f"SELECT person_id, ntile({1 + rows // _ROWS}) OVER (ORDER BY person_id) AS block "
+        f"SELECT person_id, ntile({blocks}) OVER (ORDER BY person_id) AS block "
         f"FROM ({persons})) GROUP BY block ORDER BY block"
     ).fetchall()
     edges = [_LEAST - 1, *(end for (end,) in ends[:-1]), _GREATEST]
@@ -81,7 +90,7 @@ def put_in_order(
             continue
         place = str(scratch / f"ordered_{table}.parquet").replace("'", "''")
         connection.execute(f"COPY (FROM {table} ORDER BY {column}) TO '{place}' (FORMAT parquet)")
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS FROM read_parquet('{place}')")
+        connection.execute(f"CREATE OR REPLACE VIEW {table} AS FROM read_parquet('{place}')")
 
 
 def _is_in_order(
@@ -115,9 +124,42 @@ def _holds_integers(connection: duckdb.DuckDBPyConnection, path: str, column: st
     return types.get(column) in ("TINYINT", "SMALLINT", "INTEGER", "UINTEGER", "BIGINT")
 
 
-def each_block(connection: duckdb.DuckDBPyConnection, blocks: Sequence[Block]) -> Iterator[Block]:
-    """Give one block after the other, and let ``IN_BLOCK`` mean it until the next."""
-    for low, high in blocks:
-        connection.execute(f"SET VARIABLE low = CAST({low} AS BIGINT)")
-        connection.execute(f"SET VARIABLE high = CAST({high} AS BIGINT)")
-        yield low, high
+def map_blocks(
+    connection: duckdb.DuckDBPyConnection,
+    blocks: Sequence[Block],
+    work: Callable[[duckdb.DuckDBPyConnection], Result],
+) -> Iterator[Result]:
+    """Do ``work`` for each block, for as many at once as the connection has threads.
+
+    Parameters
+    ----------
+    work
+        Gets a connection of its own to the same database, in which ``IN_BLOCK`` means the block;
+        temporary tables that it makes are gone with the block.
+
+    Yields
+    ------
+    object
+        What ``work`` returns, in the order of the blocks. Of so many blocks as there are threads
+        the results wait here.
+    """
+    threads = threads_of(connection)
+    running: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        for block in blocks:
+            if len(running) > threads:
+                yield running.popleft().result()
+            running.append(pool.submit(_in_block, connection.cursor(), block, work))
+        while running:
+            yield running.popleft().result()
+
+
+def _in_block(
+    connection: duckdb.DuckDBPyConnection,
+    block: Block,
+    work: Callable[[duckdb.DuckDBPyConnection], Result],
+) -> Result:
+    with connection:
+        for name, value in zip(("low", "high"), block, strict=True):
+            connection.execute(f"SET VARIABLE {name} = CAST({value} AS BIGINT)")
+        return work(connection)

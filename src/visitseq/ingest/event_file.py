@@ -1,10 +1,8 @@
-"""events.parquet, sorted and written from blocks of events while the next block is prepared.
+"""events.parquet, written from blocks of events while the next ones are prepared.
 
-One thread puts a block into order (``event_order.py``) and counts it, a second one writes it. The
-bytes depend on the rows alone, not on where one block ends.
+The bytes depend on the rows alone, not on where one block ends.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,11 +14,16 @@ import pyarrow.parquet as pq
 
 from visitseq.errors import UserError
 from visitseq.ingest.event_counts import EventCounts, NumberedCodes
-from visitseq.ingest.event_order import sort_events
 from visitseq.tables import EVENTS
 
 _ROW_GROUP = 122_880  # rows; small enough that a block of persons is found without a whole scan
-_WAITING = 2  # blocks that are not written yet, at most
+#: Readers skip row groups by their persons, and look at no other column's least and greatest value.
+_FORM = {
+    "compression": "zstd",
+    "use_dictionary": ["code", "source_code"],
+    "write_statistics": ["subject_id"],
+    "store_schema": False,
+}
 _CODE = EVENTS.get_field_index("code")
 #: The names that the numbers of the codes stand for are written once a row group, not once a row.
 _NAMED = EVENTS.set(_CODE, pa.field("code", pa.dictionary(pa.int32(), pa.string())))
@@ -29,58 +32,46 @@ _NUMBERED = EVENTS.set(_CODE, pa.field("code_id", pa.int32()))
 
 
 class EventFile:
-    """The file while it is written; ``open_event_file`` opens it."""
+    """The file while it is written; ``open_event_file`` opens it.
+
+    Parameters
+    ----------
+    counts
+        What the events hold that were appended.
+    """
 
     def __init__(
-        self,
-        writer: pq.ParquetWriter,
-        codes: NumberedCodes,
-        sorting: ThreadPoolExecutor,
-        writing: ThreadPoolExecutor,
+        self, writer: pq.ParquetWriter, codes: NumberedCodes, writing: ThreadPoolExecutor
     ) -> None:
-        self._counts = EventCounts(codes)
-        self._codes, self._writer = codes.code, writer
-        self._sorting, self._writing = sorting, writing
-        self._blocks: deque[Future[None]] = deque()
+        self.counts = EventCounts(codes)
+        self._codes, self._writer, self._writing = codes.code, writer, writing
+        self._block: Future[None] | None = None
         self._rest: list[pa.Table] = []
-        self._ordered: Future[pa.Table] | None = None
 
     def append(self, events: pa.Table) -> None:
         """Append the events of persons who come after all that were appended before.
 
-        Returns before they are written, and waits where two blocks before them are not.
+        Returns before they are written, and waits where the block before them is not.
 
         Parameters
         ----------
         events
-            In any order, some more than once; has the columns of ``tables.EVENTS``, ``code_id`` in
-            the place of ``code``.
+            Sorted, each once (``sort_events``); has the columns of ``tables.EVENTS``, ``code_id``
+            in the place of ``code``.
         """
-        while len(self._blocks) >= _WAITING:
-            self._blocks.popleft().result()
-        self._ordered = self._sorting.submit(self._order, events.select(_NUMBERED.names))
-        self._blocks.append(self._writing.submit(self._write, self._ordered))
-
-    def count(self) -> EventCounts:
-        """Count what the events hold that were appended, each once; they may not be written yet."""
-        if self._ordered is not None:
-            self._ordered.result()
-        return self._counts
+        self.counts.add(events)
+        self._wait()
+        self._rest.append(events.select(_NUMBERED.names))
+        self._block = self._writing.submit(self._write_groups, last=False)
 
     def close(self) -> None:
         """Wait until all events are written."""
-        while self._blocks:
-            self._blocks.popleft().result()
+        self._wait()
         self._write_groups(last=True)
 
-    def _order(self, events: pa.Table) -> pa.Table:
-        events = sort_events(events)
-        self._counts.add(events)
-        return events
-
-    def _write(self, ordered: Future[pa.Table]) -> None:
-        self._rest.append(ordered.result())
-        self._write_groups(last=False)
+    def _wait(self) -> None:
+        if self._block is not None:
+            self._block.result()
 
     def _write_groups(self, *, last: bool) -> None:
         """Write what is left in whole row groups, and what is left of it if nothing comes after."""
@@ -108,16 +99,12 @@ def open_event_file(path: Path, codes: NumberedCodes) -> Iterator[EventFile]:
     UserError
         The file cannot be written.
     """
-    texts = ["code", "source_code"]
     try:
         with (
-            pq.ParquetWriter(
-                path, _NAMED, compression="zstd", use_dictionary=texts, store_schema=False
-            ) as writer,
-            ThreadPoolExecutor(max_workers=1) as sorting,
+            pq.ParquetWriter(path, _NAMED, **_FORM) as writer,
             ThreadPoolExecutor(max_workers=1) as writing,
         ):
-            file = EventFile(writer, codes, sorting, writing)
+            file = EventFile(writer, codes, writing)
             yield file
             file.close()
     except OSError as error:

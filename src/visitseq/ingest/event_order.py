@@ -36,10 +36,13 @@ def sort_events(events: pa.Table) -> pa.Table:
     key = order_key([events[name] for name in KEY])
     order = np.argsort(key)
     key = key[order]
-    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])[: len(key)])
-    if len(starts) < len(key):
+    is_first = np.ones(len(key), dtype=bool)
+    np.not_equal(key[1:], key[:-1], out=is_first[1:])
+    if not is_first.all():
+        starts = np.flatnonzero(is_first)
         _put_smallest_first(order, key, np.diff(starts, append=len(key)), events["source_code"])
-    return events.take(pa.array(order[starts]))
+        order = order[starts]
+    return events.take(pa.array(order))
 
 
 def order_key(columns: list[pa.ChunkedArray]) -> Ints:
@@ -66,7 +69,10 @@ def order_key(columns: list[pa.ChunkedArray]) -> Ints:
             values, count = _without_gaps(values)
         if size * count > _NUMBERS:
             key, size = _without_gaps(key)
-        key, size = key * count + values, size * count
+        # In place: fresh memory costs more time than the arithmetic.
+        key *= count
+        key += values
+        size *= count
     return key
 
 
@@ -79,9 +85,11 @@ def _numbered(column: pa.ChunkedArray) -> tuple[Ints, int]:
     if pa.types.is_floating(column.type) or high - low + 2 > _NUMBERS:
         numbers, count = _without_gaps(values)
     else:
-        numbers, count = values.astype(np.int64) - low, high - low + 1
+        numbers, count = np.subtract(values, low, dtype=np.int64), high - low + 1
     if column.null_count:
-        numbers, count = np.where(column.is_valid().to_numpy(), numbers + 1, 0), count + 1
+        numbers += 1
+        numbers[column.is_null().to_numpy()] = 0
+        count += 1
     return numbers, count
 
 

@@ -30,8 +30,9 @@ import pyarrow as pa
 
 from visitseq.engine import connect, is_of_data
 from visitseq.errors import UserError
-from visitseq.ingest.blocks import each_block, plan_blocks, put_in_order
+from visitseq.ingest.blocks import map_blocks, plan_blocks, put_in_order
 from visitseq.ingest.event_file import open_event_file
+from visitseq.ingest.event_order import sort_events
 from visitseq.ingest.meds_codes import DOMAINS, Placed, place_code
 from visitseq.ingest.meds_data import data_query
 from visitseq.ingest.meds_files import meds_files
@@ -90,7 +91,7 @@ def ingest_meds(
         connect(threads=threads, memory_mb=memory_mb, scratch=Path(scratch)) as connection,
     ):
         try:
-            connection.execute(f"CREATE TEMP VIEW meds_data AS {query}")
+            connection.execute(f"CREATE VIEW meds_data AS {query}")
             summary = _run(
                 connection,
                 site,
@@ -118,7 +119,7 @@ def _run(
 ) -> dict[str, Any]:
     """Run the queries in order; return what summary.json holds."""
     connection.execute(
-        "CREATE TEMP TABLE setting AS SELECT CAST($latest AS DATE) AS latest_date",
+        "CREATE TABLE setting AS SELECT CAST($latest AS DATE) AS latest_date",
         {"latest": site["latest_date"]},
     )
     placed = _place_codes(connection, site)
@@ -150,17 +151,17 @@ def _place_codes(
     placed = {code: place_code(code, patterns, site["sex_codes"]) for (code,) in codes}
     rows = [{"meds_code": code, **own._asdict()} for code, own in placed.items()]
     connection.register("registered_code", pa.Table.from_pylist(rows, schema=_PLACED))
-    connection.execute("CREATE TEMP TABLE placed AS FROM registered_code")
+    connection.execute("CREATE TABLE placed AS FROM registered_code")
     return placed
 
 
 def _check_rows(connection: duckdb.DuckDBPyConnection) -> None:
     """Make ``checked_row``; births are checked before any is known, and deaths before any death."""
-    connection.execute("CREATE TEMP TABLE known_birth (person_id BIGINT, birth_time TIMESTAMP)")
+    connection.execute("CREATE TABLE known_birth (person_id BIGINT, birth_time TIMESTAMP)")
     connection.execute(
-        "CREATE TEMP TABLE known_death (person_id BIGINT, death_date DATE, death_time TIMESTAMP)"
+        "CREATE TABLE known_death (person_id BIGINT, death_date DATE, death_time TIMESTAMP)"
     )
-    connection.execute(f"CREATE TEMP VIEW checked_row AS {sql('meds_checked')}")
+    connection.execute(f"CREATE VIEW checked_row AS {sql('meds_checked')}")
     kept = "FROM checked_row WHERE reason IS NULL AND kind = '{}' GROUP BY subject_id"
     connection.execute(
         f"INSERT INTO known_birth SELECT subject_id, min(time) {kept.format('birth')}"
@@ -174,13 +175,13 @@ def _check_rows(connection: duckdb.DuckDBPyConnection) -> None:
 def _know_persons(connection: duckdb.DuckDBPyConnection) -> None:
     """Make known_person, known_period and ``stay``, the visits that no row tells of."""
     connection.execute(
-        "CREATE TEMP TABLE person_row AS SELECT subject_id, time, kind, value, reason "
+        "CREATE TABLE person_row AS SELECT subject_id, time, kind, value, reason "
         "FROM checked_row WHERE kind NOT IN ('event', 'end')"
     )
-    connection.execute(f"CREATE TEMP TABLE known_person AS {sql('meds_person')}")
-    connection.execute(f"CREATE TEMP TABLE checked_period AS {sql('meds_period')}")
-    connection.execute(f"CREATE TEMP TABLE known_period AS {sql('known_period')}")
-    connection.execute(f"CREATE TEMP TABLE stay AS {sql('meds_stay')}")
+    connection.execute(f"CREATE TABLE known_person AS {sql('meds_person')}")
+    connection.execute(f"CREATE TABLE checked_period AS {sql('meds_period')}")
+    connection.execute(f"CREATE TABLE known_period AS {sql('known_period')}")
+    connection.execute(f"CREATE TABLE stay AS {sql('meds_stay')}")
 
 
 def _write_events(
@@ -190,14 +191,19 @@ def _write_events(
     columns = {"meds_data": "subject_id"}
     blocks = plan_blocks(connection, columns, "SELECT person_id FROM known_person")
     put_in_order(connection, columns, {"meds_data": data}, blocks, scratch)
-    connection.execute(f"CREATE TEMP VIEW made AS {sql('meds_made')}")
+    connection.execute(f"CREATE VIEW made AS {sql('meds_made')}")
     codes = number_codes(connection, "SELECT code FROM placed UNION SELECT code FROM made")
     with open_event_file(path, codes) as file:
-        for _ in each_block(connection, blocks):
-            file.append(connection.sql(sql("meds_coded")).to_arrow_table())
-        know_counts(connection, file.count())
+        for events in map_blocks(connection, blocks, _read_block):
+            file.append(events)
+    know_counts(connection, file.counts)
     place = str(path).replace("'", "''")
-    connection.execute(f"CREATE TEMP VIEW event AS FROM read_parquet('{place}')")
+    connection.execute(f"CREATE VIEW event AS FROM read_parquet('{place}')")
+
+
+def _read_block(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """What a block's rows become, in order and each once."""
+    return sort_events(connection.sql(sql("meds_coded")).to_arrow_table())
 
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:

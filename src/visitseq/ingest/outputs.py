@@ -36,7 +36,7 @@ def number_codes(connection: duckdb.DuckDBPyConnection, codes: str) -> NumberedC
         Query that gives the codes once each, as ``code``; its other columns are kept.
     """
     connection.execute(
-        "CREATE TEMP TABLE numbered_code AS SELECT "
+        "CREATE TABLE numbered_code AS SELECT "
         "CAST(row_number() OVER (ORDER BY code) - 1 AS INTEGER) AS code_id, "
         f"split_part(code, '/', 1) AS domain, * FROM ({codes}) ORDER BY code_id"
     )

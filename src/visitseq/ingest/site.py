@@ -184,7 +184,7 @@ def _run(
     """
     latest = site.get("latest_date")
     connection.execute(
-        "CREATE TEMP TABLE setting AS SELECT CAST($latest AS DATE) AS latest_date",
+        "CREATE TABLE setting AS SELECT CAST($latest AS DATE) AS latest_date",
         {"latest": latest},
     )
     rows: Rows = {}
@@ -207,14 +207,14 @@ def _run(
 
 
 def _know_care_sites(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
-    connection.execute(f"CREATE TEMP TABLE checked_care_site AS {sql('care_site')}")
+    connection.execute(f"CREATE TABLE checked_care_site AS {sql('care_site')}")
     rows["care_site"] = count_reasons(connection, "checked_care_site")
 
 
 def _know_persons(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
-    connection.execute(f"CREATE TEMP TABLE checked_person AS {sql('person')}")
+    connection.execute(f"CREATE TABLE checked_person AS {sql('person')}")
     connection.execute(
-        "CREATE TEMP TABLE known_person AS SELECT * FROM checked_person WHERE reason IS NULL"
+        "CREATE TABLE known_person AS SELECT * FROM checked_person WHERE reason IS NULL"
     )
     rows["person"] = count_reasons(connection, "checked_person")
 
@@ -223,10 +223,10 @@ def _know_deaths(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
     """Make known_death: a person dies once, on the first day recorded."""
     # A death is checked before any is known: none can come after itself.
     connection.execute(
-        "CREATE TEMP TABLE known_death (person_id BIGINT, death_date DATE, death_time TIMESTAMP)"
+        "CREATE TABLE known_death (person_id BIGINT, death_date DATE, death_time TIMESTAMP)"
     )
-    connection.execute(f"CREATE TEMP VIEW life AS {sql('life')}")
-    connection.execute(f"CREATE TEMP TABLE checked_death AS {checked(sql('death'))}")
+    connection.execute(f"CREATE VIEW life AS {sql('life')}")
+    connection.execute(f"CREATE TABLE checked_death AS {checked(sql('death'))}")
     connection.execute(
         "INSERT INTO known_death SELECT person_id, min(day), min(time) FROM checked_death "
         "WHERE reason IS NULL GROUP BY person_id"
@@ -236,8 +236,8 @@ def _know_deaths(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
 
 
 def _know_periods(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
-    connection.execute(f"CREATE TEMP TABLE checked_period AS {checked(sql('observation_period'))}")
-    connection.execute(f"CREATE TEMP TABLE known_period AS {sql('known_period')}")
+    connection.execute(f"CREATE TABLE checked_period AS {checked(sql('observation_period'))}")
+    connection.execute(f"CREATE TABLE known_period AS {sql('known_period')}")
     rows["observation_period"] = count_reasons(connection, "checked_period")
     unique = count_rows(
         connection,

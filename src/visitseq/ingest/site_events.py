@@ -4,8 +4,9 @@ Persons, deaths and care sites are known before (``site.py``). Every row of the 
 event tables is counted: as kept, or by the reason for which it is dropped.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from visitseq.ingest.account import Rows, checked, count_reasons, drop_duplicates
-from visitseq.ingest.blocks import IN_BLOCK, Block, each_block, plan_blocks, put_in_order
+from visitseq.ingest.blocks import IN_BLOCK, Block, map_blocks, plan_blocks, put_in_order
 from visitseq.ingest.event_file import open_event_file
+from visitseq.ingest.event_order import sort_events
 from visitseq.ingest.omop import EVENT_TABLES
 from visitseq.ingest.outputs import (
     count_rows,
@@ -28,6 +30,16 @@ from visitseq.ingest.outputs import (
 
 _VISITS = "visit_occurrence"
 _NAMELESS = "WHERE person_id IS NULL"  # rows of nobody, which are in no block
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What a block of persons adds: sorted events, rows by table and reason, visits, detached."""
+
+    events: pa.Table
+    rows: Rows
+    visits: int
+    detached: int
 
 
 def write_site_events(
@@ -66,12 +78,13 @@ def write_site_events(
         rows[table] = Counter(unknown_person=count_rows(connection, f"{table} {_NAMELESS}"))
     visits = detached = 0
     with open_event_file(folder / "events.parquet", codes) as file:
-        for _ in each_block(connection, blocks):
-            visits += _know_visits(connection, rows)
-            events, left_alone = _block_events(connection, rows)
-            detached += left_alone
-            file.append(events)
-        know_counts(connection, file.count())
+        for block in map_blocks(connection, blocks, _read_block):
+            visits += block.visits
+            detached += block.detached
+            for table, count in block.rows.items():
+                rows[table] += count
+            file.append(block.events)
+        know_counts(connection, file.counts)
         _write_tables(connection, folder)
     drop_duplicates(rows[_VISITS], visits)
     return {
@@ -95,25 +108,36 @@ def _open_blocks(
     union = "\nUNION ALL BY NAME\n".join(sql(table) for table in tables)
     for name, dated in (("visit", sql(_VISITS)), ("event", union)):
         of_block = f"FROM dated_{name} WHERE {IN_BLOCK.format('person_id')}"
-        connection.execute(f"CREATE TEMP VIEW dated_{name} AS {dated}")
-        connection.execute(f"CREATE TEMP VIEW checked_{name} AS {checked(of_block)}")
+        connection.execute(f"CREATE VIEW dated_{name} AS {dated}")
+        connection.execute(f"CREATE VIEW checked_{name} AS {checked(of_block)}")
     domains = ", ".join(f"'{domain}'" for domain in EVENT_TABLES)
-    connection.execute(f"CREATE TEMP TYPE event_domain AS ENUM ({domains})")
-    connection.execute(f"CREATE TEMP TABLE known_concept AS {sql('known_concept')}")
+    connection.execute(f"CREATE TYPE event_domain AS ENUM ({domains})")
+    connection.execute(f"CREATE TABLE known_concept AS {sql('known_concept')}")
     return blocks
 
 
+def _read_block(connection: duckdb.DuckDBPyConnection) -> _Block:
+    """Make of a block's rows what is written of them, and count them."""
+    rows: Rows = defaultdict(Counter)
+    visits = _know_visits(connection, rows)
+    events, detached = _code_events(connection, rows)
+    return _Block(sort_events(events), rows, visits, detached)
+
+
 def _know_visits(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
-    """Make the block's known_visit and visit_span; return how many visits are known."""
-    of_use = "* EXCLUDE (table_name, date, datetime)"
-    _replace(connection, "block_visit", f"SELECT {of_use} FROM checked_visit")
-    _replace(connection, "known_visit", sql("known_visit"))
-    _replace(connection, "visit_span", sql("visit_span"))
+    """Make known_visit and visit_span; return how many visits are known."""
+    queries = {
+        "block_visit": "SELECT * EXCLUDE (table_name, date, datetime) FROM checked_visit",
+        "known_visit": sql("known_visit"),
+        "visit_span": sql("visit_span"),
+    }
+    for table, query in queries.items():
+        connection.execute(f"CREATE TEMP TABLE {table} AS {query}")
     rows[_VISITS] += count_reasons(connection, "block_visit")
     return count_rows(connection, "known_visit")
 
 
-def _block_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> tuple[pa.Table, int]:
+def _code_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> tuple[pa.Table, int]:
     """Return what the block's rows become, in no order, and how many events are detached."""
     found = connection.sql(sql("clinical_event")).to_arrow_table()
     counted = found.group_by(["domain", "reason"], use_threads=False)
@@ -122,13 +146,11 @@ def _block_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> tuple[pa
         reason = outcome["reason"] or "kept"
         rows[EVENT_TABLES[outcome["domain"]]][reason] += outcome["count_all"]
         detached += outcome["detached_sum"] if reason == "kept" else 0
-    kept = found.filter(pc.is_null(found["reason"])).drop_columns(["domain", "reason", "detached"])
+    if found["reason"].null_count < len(found):
+        found = found.filter(pc.is_null(found["reason"]))
+    kept = found.drop_columns(["domain", "reason", "detached"])
     made = connection.sql(sql("visit_event")).to_arrow_table()
     return pa.concat_tables([kept, made], promote_options="default"), detached
-
-
-def _replace(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}")
 
 
 def _count_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
@@ -146,7 +168,7 @@ def _count_events(connection: duckdb.DuckDBPyConnection, rows: Rows) -> int:
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for known in ("known_code", "known_ancestor"):
-        connection.execute(f"CREATE TEMP TABLE {known} AS {sql(known)}")
+        connection.execute(f"CREATE TABLE {known} AS {sql(known)}")
     queries = {
         "persons": sql("persons"),
         "observation_periods": "SELECT * FROM known_period",

@@ -96,7 +96,7 @@ def open_tables(
     for table, cast in _cast(connection, texts, queries, scratch).items():
         queries[table], files[table] = f"SELECT * FROM {_scan_parquet([str(cast)])}", [str(cast)]
     for table, query in queries.items():
-        connection.execute(f"CREATE TEMP VIEW {table} AS {query}")
+        connection.execute(f"CREATE VIEW {table} AS {query}")
     return files
 
 
