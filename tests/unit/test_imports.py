@@ -41,11 +41,11 @@ LOADING = {
     ],
     ("duckdb", "sqlglot"): ["ingest_site"],
     ("duckdb", "scipy"): [
-        *("check_splits", "check_windows", "measure_giveaways", "run_canaries", "test_in_time"),
+        *("check_windows", "measure_giveaways", "run_canaries", "test_in_time"),
     ],
     ("duckdb", "gensim", "scipy"): ["train_site_vectors", "train_vectors"],
     ("scipy",): [
-        *("evaluate_as_used", "evaluate_model", "reduce_model", "time_scoring"),
+        *("check_splits", "evaluate_as_used", "evaluate_model", "reduce_model", "time_scoring"),
         *("translate_visits", "write_doctorai", "write_model"),
     ],
     ("matplotlib", "scipy"): ["draw_figures"],
