@@ -40,7 +40,7 @@ rows = st.fixed_dictionaries(
         "time": st.none() | times,
         "code_id": st.integers(0, 4),
         "numeric_value": st.none()
-        | st.sampled_from([-1.5, 0.25, 2.0, float("inf"), -float("inf")]),
+        | st.sampled_from([-1.5, 0.0, -0.0, 2.0, float("inf"), -float("inf")]),
         "visit_id": st.none() | few_ids,
         "source_code": st.none() | st.sampled_from(["", "a", "b", "é", "z"]),
     }
@@ -63,13 +63,17 @@ def expected(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     once: dict[str, dict[str, Any]] = {}
     for event in sorted(events, key=with_source):
+        number = event["numeric_value"]
+        event["numeric_value"] = None if number is None else number + 0  # -0 is 0
         once.setdefault(str(place(event)), event)
     return list(once.values())
 
 
 @given(st.lists(rows, max_size=40))
 def test_order_and_what_is_left_of_copies(events: list[dict[str, Any]]) -> None:
-    assert sort_events(pa.Table.from_pylist(events, SCHEMA)).to_pylist() == expected(events)
+    found = sort_events(pa.Table.from_pylist(events, SCHEMA)).to_pylist()
+    wanted = pa.Table.from_pylist(expected(events), SCHEMA).to_pylist()
+    assert str(found) == str(wanted)  # as text: 0 and -0 are equal, and read otherwise
 
 
 @given(st.lists(rows, min_size=1, max_size=40))

@@ -3,9 +3,13 @@
 import datetime as dt
 import hashlib
 import random
+import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
 from omop_site import (
     Row,
@@ -21,6 +25,7 @@ from omop_site import (
 
 from visitseq.errors import UserError
 from visitseq.ingest import blocks, event_file
+from visitseq.ingest.event_counts import NumberedCodes
 
 #: Ids far apart, and below zero; one block has none of the rows of some.
 PERSONS = [-(2**62), -7, *range(1, 9), 10**12, 2**63 - 1]
@@ -102,6 +107,53 @@ def test_row_groups_end_where_they_would_without_blocks(
     shrink(monkeypatch, 1_000)
     ingest(site, tmp_path / "out")
     assert digest(tmp_path / "out") == digest(tmp_path / "expected")
+
+
+def test_cuts_between_blocks_change_no_byte(tmp_path: Path) -> None:
+    """With so many source codes that a dictionary of them is full, and pages end early."""
+    rows, draw = 200_000, random.Random(2)
+    codes = NumberedCodes(pa.array(["condition/1"]), pa.array(["condition"]))
+    events = pa.table(
+        {
+            "subject_id": pa.array(range(rows)),
+            "time": pa.array([0] * rows, pa.timestamp("us")),
+            "code_id": pa.array([0] * rows, pa.int32()),
+            "numeric_value": pa.nulls(rows, pa.float32()),
+            "visit_id": pa.nulls(rows, pa.int64()),
+            "source_code": [f"{draw.random():.14f}" for _ in range(rows)],
+        }
+    )
+    found = set()
+    for cuts in ([], [777, 50_001], [1_000, 60_000, 122_881, 170_003]):
+        path = tmp_path / "events.parquet"
+        with event_file.open_event_file(path, codes) as file:
+            for start, end in pairwise([0, *cuts, rows]):
+                file.append(events[start:end])
+        found.add(hashlib.sha256(path.read_bytes()).hexdigest())
+    assert len(found) == 1
+
+
+def test_blocks_come_in_order_and_no_more_at_once_than_fit_in_memory() -> None:
+    assert [blocks.blocks_at_once(*limits) for limits in ((2, 3000), (16, 1000), (4, 60))] == [
+        2,
+        4,
+        1,
+    ]
+    running, most = [], []
+
+    def work(connection: duckdb.DuckDBPyConnection) -> int:
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.01)
+        running.pop()
+        (low,) = connection.execute("SELECT getvariable('low')").fetchall()[0]
+        connection.execute("CREATE TEMP TABLE of_the_block AS SELECT 1")
+        return int(low)
+
+    with duckdb.connect() as connection:
+        ranges = [(n, n) for n in range(20)]
+        assert list(blocks.map_blocks(connection, ranges, work, 3)) == list(range(20))
+    assert max(most) == 3
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -206,5 +258,5 @@ def test_a_file_that_cannot_be_written_ends_the_ingest(
     (tmp_path / "out/events.parquet").mkdir(parents=True)
     site = write_folder(tmp_path / "site", made_up(seed=1))
     shrink(monkeypatch, 50)  # so that there are blocks that nobody takes any more
-    with pytest.raises(UserError, match=r"events\.parquet cannot be written"):
+    with pytest.raises(UserError, match=r"events\.parquet or a table beside it cannot be written"):
         ingest(site, tmp_path / "out")

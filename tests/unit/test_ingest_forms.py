@@ -282,6 +282,15 @@ def test_a_ragged_row_is_not_shown(tmp_path: Path) -> None:
     assert "secret" not in expect_error(tmp_path, folder, "malformed")
 
 
+def test_a_quotation_that_does_not_end_swallows_no_rows(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "omop", TABLES)
+    path = folder / "condition_occurrence.csv"
+    header, *rows = path.read_text("utf-8").splitlines()
+    lines = [f"{header},note", f'{rows[0]},"secret', *(f"{row},x" for row in rows)]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    assert "secret" not in expect_error(tmp_path, folder, "malformed")
+
+
 def test_places_that_hold_no_site(tmp_path: Path) -> None:
     section = {"domains": ["condition"]}
     with pytest.raises(UserError, match="does not exist"):

@@ -1,5 +1,6 @@
 """CSV that Arrow casts: the same values as the casts by SQL give, or no values at all."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -37,6 +38,9 @@ def write(path: Path, *lines: str) -> Path:
 
 def line(**other: str) -> str:
     return ",".join({**USUAL, **other}.values())
+
+
+NOTED = line(note="x")
 
 
 def by_arrow(path: Path) -> list[Row] | None:
@@ -89,11 +93,44 @@ def test_usual_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("measurement_source_value", '"a ""b"""'),
         ("measurement_source_value", ' "a"'),
         ("measurement_source_value", "a,b"),
+        ("measurement_source_value", '"a'),
     ],
 )
 def test_what_is_not_usual_is_left_to_sql(tmp_path: Path, column: str, text: str) -> None:
     path = write(tmp_path / "measurement.csv", line(), line(**{column: text}))
     assert by_arrow(path) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{NOTED}\n{line(note=chr(34))}\n{NOTED}\n",  # never ends
+        f"{line(note=chr(34))}\n{NOTED}\n{line(note=chr(34))}\n",  # ends two rows later
+        f"{NOTED}\n{line(note=chr(34) + 'a')}",  # broke off
+        f"{line(note=chr(34) + 'a' + chr(10) + 'b' + chr(34))}\n",  # a line end inside
+        f"{NOTED}\n\n{NOTED}\n",  # an empty line
+        f"{NOTED}\r{NOTED}\n",
+        f"{NOTED}\r{NOTED}\r",
+    ],
+)
+def test_what_may_have_swallowed_rows_is_left_to_sql(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "measurement.csv"
+    path.write_text(f"{','.join([*COLUMNS, 'note'])}\n{text}", "utf-8", newline="")
+    assert by_arrow(path) is None
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_usual_lines(tmp_path: Path, end: str, last: bool, compressed: bool) -> None:
+    rows = [line(note='"a, b"'), line(note='""'), line(note="x")]
+    lines = [",".join([*COLUMNS, "note"]), *rows]
+    content = (end.join(lines) + end * last).encode()
+    path = tmp_path / ("measurement.csv.gz" if compressed else "measurement.csv")
+    path.write_bytes(gzip.compress(content) if compressed else content)
+    found = by_arrow(path)
+    assert found is not None
+    assert len(found) == 3
 
 
 def test_no_two_columns_of_a_name(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from typing import TypeVar
 import duckdb
 import numpy as np
 
-from visitseq.engine import threads_of
 from visitseq.ingest.outputs import count_rows
 
 #: Condition for the rows of the block, on a column of persons' ids.
@@ -28,6 +27,8 @@ IN_BLOCK = "{} BETWEEN getvariable('low') AND getvariable('high')"
 #: of the threads alone that there is more than one block.
 _ROWS = 1_000_000
 _FEWEST_ROWS = 250_000
+#: What a block may take of the memory, about.
+_MEMORY_MB = 250
 #: A table is read where it lies if the blocks together read no more than so many times its rows.
 _TIMES_READ = 3
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
@@ -36,8 +37,16 @@ Block = tuple[int, int]
 Result = TypeVar("Result")
 
 
+def blocks_at_once(threads: int, memory_mb: int) -> int:
+    """How many blocks ``threads`` threads may work on within ``memory_mb`` megabytes."""
+    return max(min(threads, memory_mb // _MEMORY_MB), 1)
+
+
 def plan_blocks(
-    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str], persons: str
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, str],
+    persons: str,
+    at_once: int,
 ) -> list[Block]:
     """Divide all ids into ranges with about as many of the persons each.
 
@@ -49,6 +58,8 @@ def plan_blocks(
         The column of the person in each table that is read by blocks.
     persons
         Query that gives one column, ``person_id``, with the id of each person once.
+    at_once
+        How many blocks will be worked on at once.
 
     Returns
     -------
@@ -56,8 +67,7 @@ def plan_blocks(
         First and last id of each block, ascending; between them they hold every 64-bit integer.
     """
     rows = sum(count_rows(connection, table) for table in tables)
-    for_threads = min(threads_of(connection), rows // _FEWEST_ROWS)
-    blocks = max(1 + rows // _ROWS, for_threads)
+    blocks = max(1 + rows // _ROWS, min(at_once, rows // _FEWEST_ROWS))
     ends = connection.execute(
         "SELECT max(person_id) FROM ("
         f"SELECT person_id, ntile({blocks}) OVER (ORDER BY person_id) AS block "
@@ -128,8 +138,9 @@ def map_blocks(
     connection: duckdb.DuckDBPyConnection,
     blocks: Sequence[Block],
     work: Callable[[duckdb.DuckDBPyConnection], Result],
+    at_once: int,
 ) -> Iterator[Result]:
-    """Do ``work`` for each block, for as many at once as the connection has threads.
+    """Do ``work`` for each block, for ``at_once`` blocks at a time, each on a thread of its own.
 
     Parameters
     ----------
@@ -140,14 +151,12 @@ def map_blocks(
     Yields
     ------
     object
-        What ``work`` returns, in the order of the blocks. Of so many blocks as there are threads
-        the results wait here.
+        What ``work`` returns, in the order of the blocks.
     """
-    threads = threads_of(connection)
     running: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(max_workers=threads) as pool:
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
         for block in blocks:
-            if len(running) > threads:
+            if len(running) > at_once:
                 yield running.popleft().result()
             running.append(pool.submit(_in_block, connection.cursor(), block, work))
         while running:

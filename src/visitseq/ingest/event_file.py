@@ -78,7 +78,8 @@ class EventFile:
         rest = pa.concat_tables([_NUMBERED.empty_table(), *self._rest])
         whole = len(rest) if last else len(rest) - len(rest) % _ROW_GROUP
         for start in range(0, whole, _ROW_GROUP):
-            group = rest.slice(start, min(_ROW_GROUP, whole - start))
+            # In one piece: the writer's pages end where pieces end, which is where blocks do.
+            group = rest.slice(start, min(_ROW_GROUP, whole - start)).combine_chunks()
             self._writer.write_table(_named(group, self._codes), row_group_size=_ROW_GROUP)
         self._rest = [rest.slice(whole)]
 
@@ -97,7 +98,7 @@ def open_event_file(path: Path, codes: NumberedCodes) -> Iterator[EventFile]:
     Raises
     ------
     UserError
-        The file cannot be written.
+        The file cannot be written, or another one while it is open.
     """
     try:
         with (
@@ -109,8 +110,8 @@ def open_event_file(path: Path, codes: NumberedCodes) -> Iterator[EventFile]:
             file.close()
     except OSError as error:
         raise UserError(
-            f"{path} cannot be written ({type(error).__name__}). Is there room on the disk, and "
-            "may files be made in its folder?"
+            f"{path} or a table beside it cannot be written ({type(error).__name__}). Is there "
+            "room on the disk, and may files be made in that folder?"
         ) from error
 
 

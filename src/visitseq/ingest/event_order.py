@@ -31,8 +31,11 @@ def sort_events(events: pa.Table) -> pa.Table:
     Parameters
     ----------
     events
-        Has the columns ``KEY`` and ``source_code``.
+        Has the columns ``KEY`` and ``source_code``. A numeric value of -0 becomes 0.
     """
+    # Of 0 and -0, which are equal, there would be left the one that happened to come first.
+    number = pc.add(events["numeric_value"], pa.scalar(0, pa.float32()))
+    events = events.set_column(events.column_names.index("numeric_value"), "numeric_value", number)
     key = order_key([events[name] for name in KEY])
     order = np.argsort(key)
     key = key[order]

@@ -30,7 +30,7 @@ import pyarrow as pa
 
 from visitseq.engine import connect, is_of_data
 from visitseq.errors import UserError
-from visitseq.ingest.blocks import map_blocks, plan_blocks, put_in_order
+from visitseq.ingest.blocks import blocks_at_once, map_blocks, plan_blocks, put_in_order
 from visitseq.ingest.event_file import open_event_file
 from visitseq.ingest.event_order import sort_events
 from visitseq.ingest.meds_codes import DOMAINS, Placed, place_code
@@ -74,8 +74,7 @@ def ingest_meds(
         ancestors.parquet and summary.json, whose ``tables`` are ``{"data": …}``; ``static`` counts
         the rows without a time that are kept.
     threads, memory_mb
-        What the engine that reads may use; the one that writes events.parquet has a thread and up
-        to 1,000 MB of its own. The files do not depend on either.
+        As ``ingest_site`` has them.
 
     Raises
     ------
@@ -99,6 +98,7 @@ def ingest_meds(
                 data=[str(path) for path in found.data],
                 folder=folder,
                 scratch=Path(scratch),
+                at_once=blocks_at_once(threads, memory_mb),
             )
         except duckdb.Error as error:
             raise _explain(name, site, error) from None
@@ -116,6 +116,7 @@ def _run(
     data: list[str],
     folder: Path,
     scratch: Path,
+    at_once: int,
 ) -> dict[str, Any]:
     """Run the queries in order; return what summary.json holds."""
     connection.execute(
@@ -125,7 +126,7 @@ def _run(
     placed = _place_codes(connection, site)
     _check_rows(connection)
     _know_persons(connection)
-    _write_events(connection, folder / "events.parquet", data, scratch)
+    _write_events(connection, folder / "events.parquet", data, scratch, at_once)
     connection.register("code_metadata", described_codes(metadata, placed))
     connection.register("code_ancestor", code_ancestors(metadata, placed))
     _write_tables(connection, folder)
@@ -185,16 +186,20 @@ def _know_persons(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _write_events(
-    connection: duckdb.DuckDBPyConnection, path: Path, data: list[str], scratch: Path
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    data: list[str],
+    scratch: Path,
+    at_once: int,
 ) -> None:
     """Write every event once, in a total order; make event_code, and the view ``event`` of them."""
     columns = {"meds_data": "subject_id"}
-    blocks = plan_blocks(connection, columns, "SELECT person_id FROM known_person")
+    blocks = plan_blocks(connection, columns, "SELECT person_id FROM known_person", at_once)
     put_in_order(connection, columns, {"meds_data": data}, blocks, scratch)
     connection.execute(f"CREATE VIEW made AS {sql('meds_made')}")
     codes = number_codes(connection, "SELECT code FROM placed UNION SELECT code FROM made")
     with open_event_file(path, codes) as file:
-        for events in map_blocks(connection, blocks, _read_block):
+        for events in map_blocks(connection, blocks, _read_block, at_once):
             file.append(events)
     know_counts(connection, file.counts)
     place = str(path).replace("'", "''")

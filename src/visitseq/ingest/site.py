@@ -35,6 +35,7 @@ import duckdb
 from visitseq.engine import connect, is_of_data
 from visitseq.errors import UserError
 from visitseq.ingest.account import Rows, account, checked, count_reasons, drop_duplicates
+from visitseq.ingest.blocks import blocks_at_once
 from visitseq.ingest.engine import Engine
 from visitseq.ingest.files import domains_of, list_inputs
 from visitseq.ingest.local import open_local
@@ -76,8 +77,9 @@ def ingest_site(
         events, last_year, detached and, for every clinical table read, rows read = kept + dropped,
         by reason.
     threads, memory_mb
-        What DuckDB may use. To sort and to write events takes a thread more each, and the memory
-        of some blocks of a million rows. The files do not depend on either.
+        How many blocks of persons are worked on at once, as far as the memory goes, and what DuckDB
+        may use. Events outside DuckDB take some 100 MB a block more. The files do not depend on
+        either.
     phenotype, persons
         The files that ``restrict`` names under these keys.
 
@@ -100,7 +102,13 @@ def ingest_site(
             place, left = _pull(name, site, restriction, Path(scratch), limits)
             files = _open(connection, name, site, place, Path(scratch))
             summary = _run(
-                connection, site, files=files, folder=folder, scratch=Path(scratch), left=left
+                connection,
+                site,
+                files=files,
+                folder=folder,
+                scratch=Path(scratch),
+                left=left,
+                at_once=blocks_at_once(threads, memory_mb),
             )
         except duckdb.Error as error:
             raise _explain(name, site, error) from None
@@ -177,6 +185,7 @@ def _run(
     folder: Path,
     scratch: Path,
     left: Mapping[str, int],
+    at_once: int,
 ) -> dict[str, Any]:
     """Run the queries in order; return what summary.json holds.
 
@@ -192,7 +201,9 @@ def _run(
     _know_persons(connection, rows)
     _know_deaths(connection, rows)
     _know_periods(connection, rows)
-    counted = write_site_events(connection, files, folder, scratch=scratch, rows=rows)
+    counted = write_site_events(
+        connection, files, folder, scratch=scratch, rows=rows, at_once=at_once
+    )
     for table, count in left.items():
         rows[table]["restricted"] += count
     return {

@@ -49,6 +49,7 @@ def write_site_events(
     *,
     scratch: Path,
     rows: Rows,
+    at_once: int,
 ) -> dict[str, Any]:
     """Write every event once, in a total order, and beside them what is known by then.
 
@@ -65,6 +66,8 @@ def write_site_events(
         Gets tables in another order; it has to stay as long as their views are used.
     rows
         Gets the count of the visits and of each event table.
+    at_once
+        How many blocks of persons are worked on at once.
 
     Returns
     -------
@@ -72,13 +75,13 @@ def write_site_events(
         visits, events, last_year and detached of the summary.
     """
     tables = [table for table in EVENT_TABLES.values() if table in files]
-    blocks = _open_blocks(connection, files, tables, scratch)
+    blocks = _open_blocks(connection, files, tables, scratch, at_once)
     codes = number_codes(connection, sql("site_code"))
     for table in (_VISITS, *tables):
         rows[table] = Counter(unknown_person=count_rows(connection, f"{table} {_NAMELESS}"))
     visits = detached = 0
     with open_event_file(folder / "events.parquet", codes) as file:
-        for block in map_blocks(connection, blocks, _read_block):
+        for block in map_blocks(connection, blocks, _read_block, at_once):
             visits += block.visits
             detached += block.detached
             for table, count in block.rows.items():
@@ -100,10 +103,11 @@ def _open_blocks(
     files: Mapping[str, Sequence[str]],
     tables: list[str],
     scratch: Path,
+    at_once: int,
 ) -> list[Block]:
     """Divide the persons into blocks, and make the views of what is read block by block."""
     columns = {table: "person_id" for table in (_VISITS, *tables) if table in files}
-    blocks = plan_blocks(connection, columns, "SELECT person_id FROM known_person")
+    blocks = plan_blocks(connection, columns, "SELECT person_id FROM known_person", at_once)
     put_in_order(connection, columns, files, blocks, scratch)
     union = "\nUNION ALL BY NAME\n".join(sql(table) for table in tables)
     for name, dated in (("visit", sql(_VISITS)), ("event", union)):

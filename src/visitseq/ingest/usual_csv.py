@@ -2,12 +2,18 @@
 
 Arrow's parser is strict: an id in digits, a date as 2010-12-31, a time as 2010-12-31 13:45:00, each
 with no more than blanks around it. What it refuses may be right all the same, or deserve an error
-that says what is wrong; ``typed.py`` casts such a file by SQL. So it does where a text holds a
-quotation mark, since the two readers differ in where they let a quoted field begin. Of the rest
-they read the same, but that Arrow takes an id in hexadecimal digits (0x1F), a time that is an hour
-alone (2010-12-31 13) and text after a closing quotation mark, which the SQL refuses.
+that says what is wrong; ``typed.py`` casts such a file by SQL. So it does
+
+- where lines and rows are not as many, or a quotation mark has no other: a field that is quoted and
+  does not end would swallow the rows after it;
+- where a text holds a quotation mark, since the two readers differ in where a quoted field begins.
+
+Of the rest they read the same, but that Arrow takes an id in hexadecimal digits (0x1F), a time that
+is an hour alone (2010-12-31 13) and, within a line, text after a closing quotation mark, which the
+SQL refuses.
 """
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from visitseq.ingest.files import TableFiles, read_header
+from visitseq.ingest.files import CsvHeader, TableFiles, read_header
 from visitseq.ingest.omop import TABLES, Kind
 from visitseq.tables import TIME
 
@@ -34,6 +40,37 @@ _BLOCK = 2**24  # bytes of a file in memory at once
 
 class _UnusualError(Exception):
     """A value that Arrow and SQL may read in different ways."""
+
+
+class _WatchedFile(io.RawIOBase):
+    """The bytes of a file, compressed or not, in which lines and quotation marks are counted."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = pa.input_stream(str(path))
+        self._line_ends, self.quotes, self._end = 0, 0, b""
+
+    @property
+    def lines(self) -> int:
+        """Lines that were read, the last one with or without an end."""
+        return self._line_ends + (self._end not in (b"", b"\n"))
+
+    def readable(self) -> bool:
+        """Whether it can be read."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Read the next bytes."""
+        content: bytes = self._file.read(size)
+        self._line_ends += content.count(b"\n")
+        self.quotes += content.count(b'"')
+        self._end = content[-1:] or self._end
+        return content
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
 
 
 def cast_usual(
@@ -81,12 +118,28 @@ def _cast(table: str, files: TableFiles, target: Path) -> bool:
 def _read(path: Path, columns: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
     """Read the ``columns`` of a file, those that it lacks as nulls."""
     header = read_header(path)
-    names = {name.lower(): name for name in header.columns}
-    if len(names) < len(header.columns):
+    if len({name.lower() for name in header.columns}) < len(header.columns):
         raise _UnusualError
-    types = {names.get(column, column): _TYPES[kind] for column, kind in columns.items()}
-    with pa.csv.open_csv(
-        path,
+    file, rows = _WatchedFile(path), 0
+    with file, _open(file, header, columns) as reader:
+        for batch in reader:
+            rows += len(batch)
+            cleaned = [
+                _CLEAN[kind](value, header.quote)
+                for value, kind in zip(batch.columns, columns.values(), strict=True)
+            ]
+            yield pa.record_batch(cleaned, names=list(columns))
+    if file.lines != rows + 1 or (header.quote and file.quotes % 2):
+        raise _UnusualError
+
+
+def _open(
+    file: _WatchedFile, header: CsvHeader, columns: Mapping[str, Kind]
+) -> pa.csv.CSVStreamingReader:
+    written = {name.lower(): name for name in header.columns}
+    types = {written.get(column, column): _TYPES[kind] for column, kind in columns.items()}
+    return pa.csv.open_csv(
+        file,
         pa.csv.ReadOptions(
             use_threads=False, block_size=_BLOCK, skip_rows=1, column_names=header.columns
         ),
@@ -100,13 +153,7 @@ def _read(path: Path, columns: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
             null_values=[""],
             strings_can_be_null=True,
         ),
-    ) as reader:
-        for batch in reader:
-            cleaned = [
-                _CLEAN[kind](value, header.quote)
-                for value, kind in zip(batch.columns, columns.values(), strict=True)
-            ]
-            yield pa.record_batch(cleaned, names=list(columns))
+    )
 
 
 def _as_it_is(values: pa.Array, _quote: str) -> pa.Array:
