@@ -105,8 +105,11 @@ def _size(files: TableFiles) -> int:
 def _cast(table: str, files: TableFiles, target: Path) -> bool:
     columns = TABLES[table].columns
     schema = pa.schema([(column, _TYPES[kind]) for column, kind in columns.items()])
+    texts = [column for column, kind in columns.items() if kind == "text"]
     try:
-        with pq.ParquetWriter(target, schema, compression="lz4", use_dictionary=False) as writer:
+        with pq.ParquetWriter(
+            target, schema, compression="lz4", use_dictionary=texts, write_statistics=["person_id"]
+        ) as writer:
             for path in files.paths:
                 for batch in _read(path, columns):
                     writer.write_batch(batch.cast(schema))
