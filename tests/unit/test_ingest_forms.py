@@ -291,6 +291,30 @@ def test_a_quotation_that_does_not_end_swallows_no_rows(tmp_path: Path) -> None:
     assert "secret" not in expect_error(tmp_path, folder, "malformed")
 
 
+def test_rows_between_two_quotation_marks_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [condition(1, "2010-01-01", condition_source_value=text) for text in ("a", "b")]
+    folder = write_folder(tmp_path / "omop", {"person": [person(1)], "condition_occurrence": rows})
+    path = folder / "condition_occurrence.csv"
+    content = path.read_text("utf-8").replace(",a", ',"secret').replace(",b", ',b"')
+    path.write_text(content, "utf-8")
+    with caplog.at_level("WARNING"):
+        ingest(folder, tmp_path / "out")
+    (line,) = caplog.messages
+    assert "condition_occurrence.condition_source_value holds a line break in 1 rows" in line
+    assert "secret" not in line
+
+
+def test_absent_columns_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [condition(1, "2010-01-01", visit_id=3)]
+    folder = write_folder(tmp_path / "omop", {"person": [person(1)], "condition_occurrence": rows})
+    with caplog.at_level("INFO"):
+        ingest(folder, tmp_path / "out")
+    (line,) = [text for text in caplog.messages if "columns of condition_occurrence" in text]
+    assert "that are absent: visit_occurrence_id, condition_start_datetime" in line
+
+
 def test_places_that_hold_no_site(tmp_path: Path) -> None:
     section = {"domains": ["condition"]}
     with pytest.raises(UserError, match="does not exist"):

@@ -276,6 +276,6 @@ def _explain(name: str, site: Mapping[str, Any], error: duckdb.Error) -> Excepti
         return UserError(
             f"Site {name}: {culprit} broke off, is malformed, or holds a value that its column's "
             f"type cannot ({type(error).__name__}). Check that it is complete, in UTF-8, and that "
-            "each row has as many fields as the header."
+            "each row has as many fields as the header, and each quotation mark has another."
         )
     return error

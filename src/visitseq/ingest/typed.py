@@ -18,6 +18,7 @@ are cast once, to Parquet beside what the engine spills; most by Arrow (``usual_
 by the expressions here.
 """
 
+import logging
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -37,6 +38,8 @@ from visitseq.ingest.files import (
 )
 from visitseq.ingest.omop import SQL_TYPES, TABLES, Kind, OmopTable, tables_to_read
 from visitseq.ingest.usual_csv import cast_usual
+
+log = logging.getLogger(__name__)
 
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 _INTEGER = r"[+-]?[0-9]+(\.0*)?"
@@ -93,7 +96,7 @@ def open_tables(
         selects = (_typed_select(connection, name, table, place) for place in places)
         queries[table] = " UNION ALL ".join(selects)
     texts = {table: f for table, f in found.items() if f.format == "csv"}
-    for table, cast in _cast(connection, texts, queries, scratch).items():
+    for table, cast in _cast(connection, name, texts, queries, scratch).items():
         queries[table], files[table] = f"SELECT * FROM {_scan_parquet([str(cast)])}", [str(cast)]
     for table, query in queries.items():
         connection.execute(f"CREATE VIEW {table} AS {query}")
@@ -102,6 +105,7 @@ def open_tables(
 
 def _cast(
     connection: duckdb.DuckDBPyConnection,
+    name: str,
     texts: Mapping[str, TableFiles],
     queries: Mapping[str, str],
     scratch: Path,
@@ -109,10 +113,30 @@ def _cast(
     """Cast CSV files to a Parquet file a table, by ``queries`` where Arrow cannot."""
     casts = {table: scratch / f"{table}.parquet" for table in texts}
     done = cast_usual(texts, casts, threads_of(connection))
-    for table in casts.keys() - done:
+    for table in sorted(casts.keys() - done):
         place = _quote(str(casts[table]))
         connection.execute(f"COPY ({queries[table]}) TO {place} (FORMAT parquet)")
+        _warn_of_line_breaks(connection, name, table, place)
     return casts
+
+
+def _warn_of_line_breaks(
+    connection: duckdb.DuckDBPyConnection, name: str, table: str, place: str
+) -> None:
+    """Say where a source value has more than one line: it may be what were other rows."""
+    for column in TABLES[table].columns:
+        if column.endswith("_source_value"):
+            query = f"SELECT count(*) FROM read_parquet({place}) WHERE contains({column}, chr(10))"
+            ((found,),) = connection.execute(query).fetchall()
+            if found:
+                log.warning(
+                    "site %s: %s.%s holds a line break in %d rows: if that is not so at the site, "
+                    "a quotation mark without another swallowed rows there",
+                    name,
+                    table,
+                    column,
+                    found,
+                )
 
 
 def _scans(
@@ -221,6 +245,8 @@ def _typed_select(
     if _has_lost_header(connection, relation, list(there)):
         return _select_nulls(table, f"FROM {relation}")
     check_columns(name, table, there)
+    if absent := [column for column in TABLES[table].columns if column not in there]:
+        log.info("site %s: columns of %s that are absent: %s", name, table, ", ".join(absent))
     columns = [
         f"{_column(table, column, kind, there)} AS {column}"
         for column, kind in TABLES[table].columns.items()
