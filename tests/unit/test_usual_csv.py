@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from omop_site import Row, person, write_csv
 
 from visitseq.engine import connect
-from visitseq.ingest import typed
+from visitseq.ingest import csv_casts
 from visitseq.ingest.files import TableFiles
 from visitseq.ingest.typed import open_tables
 from visitseq.ingest.usual_csv import cast_usual
@@ -58,7 +58,7 @@ def by_sql(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Row] | None:
     """Rows as the SQL casts them, None where it refuses."""
     write_csv(path.parent / "person.csv", [person(1)])
     with monkeypatch.context() as patch, connect() as connection:
-        patch.setattr(typed, "cast_usual", lambda *_: set())
+        patch.setattr(csv_casts, "cast_usual", lambda *_: set())
         place, scratch = str(path.parent), path.parent / "arrow"
         try:
             open_tables(connection, "mine", place, "main", ["measurement"], scratch=scratch)

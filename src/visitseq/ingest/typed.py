@@ -14,8 +14,8 @@ be a float there and an integer in the others.
 
 Text is trimmed in a query of its own, for each cast asks for it many times. Casting it costs
 several times what reading it costs, and every query that uses a view would do it anew: CSV files
-are cast once, to Parquet beside what the engine spills; most by Arrow (``usual_csv.py``), the rest
-by the expressions here.
+are cast once, to Parquet beside what the engine spills (``csv_casts.py``), by the expressions here
+where Arrow cannot.
 """
 
 import logging
@@ -25,8 +25,8 @@ from pathlib import Path
 
 import duckdb
 
-from visitseq.engine import threads_of
 from visitseq.errors import UserError
+from visitseq.ingest.csv_casts import cast_csv
 from visitseq.ingest.files import (
     NAMED_FORM,
     TableFiles,
@@ -37,7 +37,6 @@ from visitseq.ingest.files import (
     read_header,
 )
 from visitseq.ingest.omop import SQL_TYPES, TABLES, Kind, OmopTable, tables_to_read
-from visitseq.ingest.usual_csv import cast_usual
 
 log = logging.getLogger(__name__)
 
@@ -96,47 +95,11 @@ def open_tables(
         selects = (_typed_select(connection, name, table, place) for place in places)
         queries[table] = " UNION ALL ".join(selects)
     texts = {table: f for table, f in found.items() if f.format == "csv"}
-    for table, cast in _cast(connection, name, texts, queries, scratch).items():
+    for table, cast in cast_csv(connection, name, texts, queries, scratch).items():
         queries[table], files[table] = f"SELECT * FROM {_scan_parquet([str(cast)])}", [str(cast)]
     for table, query in queries.items():
         connection.execute(f"CREATE VIEW {table} AS {query}")
     return files
-
-
-def _cast(
-    connection: duckdb.DuckDBPyConnection,
-    name: str,
-    texts: Mapping[str, TableFiles],
-    queries: Mapping[str, str],
-    scratch: Path,
-) -> dict[str, Path]:
-    """Cast CSV files to a Parquet file a table, by ``queries`` where Arrow cannot."""
-    casts = {table: scratch / f"{table}.parquet" for table in texts}
-    done = cast_usual(texts, casts, threads_of(connection))
-    for table in sorted(casts.keys() - done):
-        place = _quote(str(casts[table]))
-        connection.execute(f"COPY ({queries[table]}) TO {place} (FORMAT parquet)")
-        _warn_of_line_breaks(connection, name, table, place)
-    return casts
-
-
-def _warn_of_line_breaks(
-    connection: duckdb.DuckDBPyConnection, name: str, table: str, place: str
-) -> None:
-    """Say where a source value has more than one line: it may be what were other rows."""
-    for column in TABLES[table].columns:
-        if column.endswith("_source_value"):
-            query = f"SELECT count(*) FROM read_parquet({place}) WHERE contains({column}, chr(10))"
-            ((found,),) = connection.execute(query).fetchall()
-            if found:
-                log.warning(
-                    "site %s: %s.%s holds a line break in %d rows: if that is not so at the site, "
-                    "a quotation mark without another swallowed rows there",
-                    name,
-                    table,
-                    column,
-                    found,
-                )
 
 
 def _scans(

@@ -1,4 +1,4 @@
-"""CSV files whose values have the usual form, cast by Arrow in a quarter of DuckDB's time.
+"""CSV files whose values have the usual form, cast by Arrow, which is faster than the SQL.
 
 Arrow's parser is strict: an id in digits, a date as 2010-12-31, a time as 2010-12-31 13:45:00, each
 with no more than blanks around it. What it refuses may be right all the same, or deserve an error

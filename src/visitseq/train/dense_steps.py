@@ -7,7 +7,7 @@ and the functions called. The steps are the same, bit by bit.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import nn
@@ -117,4 +117,5 @@ def _clocks(parameters: Sequence[nn.Parameter]) -> dict[str, Tensors]:
 
 
 def _gradients(parameters: Tensors) -> Tensors:
-    return [weight.grad for weight in parameters if weight.grad is not None]
+    """Gradient of each parameter; none may be left out, for the moments stand in the same order."""
+    return cast(Tensors, [weight.grad for weight in parameters])
